@@ -1,0 +1,122 @@
+# Every command of the project lives here; README, CONTRIBUTING and CI point to it.
+# Needs make (GNU 3.81 or newer), a POSIX shell and Python 3.11 or newer. uv is used when it is on PATH.
+
+PORT ?= 8000
+PYTHON := .venv/bin/python
+RUNTIME := .venv/.runtime
+DEVELOPMENT := .venv/.development
+READY := var/.ready
+
+SOURCES := manage.py sso_portal accounts groups tokens demo tests scripts
+TEMPLATES := templates
+MIGRATIONS := $(wildcard */migrations/*.py)
+STATIC := $(shell find sso_portal/static -type f 2>/dev/null)
+COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
+
+.DEFAULT_GOAL := help
+.PHONY: help run code test test-sqlite test-postgresql check format lock clean FORCE
+.PHONY: check-format check-lint check-types check-imports check-templates
+.PHONY: check-migrations check-deploy check-locked check-vendored
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
+
+# --- Running ---------------------------------------------------------------------------------------------------------
+
+run code: export PORT := $(PORT)
+
+run: $(READY) ## Start the portal on PORT (8000) and the demo CRM on the port after it
+	@$(PYTHON) manage.py demo
+	@$(PYTHON) -m demo.run
+
+code: $(RUNTIME) .env ## Print the second-factor codes of the demo administrators
+	@$(PYTHON) manage.py demo --code
+
+# Brings database and static files up to date; again when one of them is gone or another database is asked for.
+$(READY): $(RUNTIME) .env $(MIGRATIONS) $(STATIC) \
+		$(if $(DATABASE_URL),FORCE) $(if $(wildcard var/portal.sqlite3),,FORCE) $(if $(wildcard var/static),,FORCE)
+	@mkdir -p var
+	@$(PYTHON) manage.py migrate --verbosity 0
+	@$(PYTHON) manage.py createcachetable
+	@$(PYTHON) manage.py collectstatic --noinput --verbosity 0
+	@touch $@
+
+# Demo mode and two secrets, readable by this user alone. Never overwritten.
+.env: | $(RUNTIME)
+	@umask 077 && { echo DEMO=on; $(PYTHON) scripts/new_secrets.py; } > .env.part && mv .env.part .env
+
+$(RUNTIME): requirements.txt
+	@sh scripts/install.sh requirements.txt
+	@touch $@
+
+$(DEVELOPMENT): requirements-dev.txt $(RUNTIME)
+	@sh scripts/install.sh requirements-dev.txt
+	@touch $@
+
+# --- Testing and checking --------------------------------------------------------------------------------------------
+
+# One after the other, stopping at the first that fails: the last line is always the verdict.
+test: $(DEVELOPMENT) ## Run every test: on SQLite with a real browser, then on PostgreSQL
+	@sh scripts/chromium.sh
+	@echo "Tests on SQLite, browser included"
+	@$(PYTHON) -m pytest -n 2 -m "not postgresql"
+	@echo "Tests on PostgreSQL"
+	@DATABASE=postgresql $(PYTHON) -m pytest -n 2 -m "not browser"
+
+test-sqlite: $(DEVELOPMENT) ## Run the tests on SQLite, without the browser
+	@$(PYTHON) -m pytest -n 2 -m "not postgresql and not browser"
+
+test-postgresql: $(DEVELOPMENT) ## Run the tests on PostgreSQL
+	@DATABASE=postgresql $(PYTHON) -m pytest -n 2 -m "not browser"
+
+check: check-format check-lint check-types check-imports check-templates ## Run every check but the tests
+check: check-migrations check-deploy check-locked check-vendored
+
+check-format: $(DEVELOPMENT)
+	$(PYTHON) -m ruff format --check $(SOURCES)
+
+check-lint: $(DEVELOPMENT)
+	$(PYTHON) -m ruff check $(SOURCES)
+
+check-types: $(DEVELOPMENT)
+	sh scripts/as_production.sh $(PYTHON) -m mypy
+
+check-imports: $(DEVELOPMENT)
+	$(PYTHON) -c 'from importlinter.cli import lint_imports_command; lint_imports_command()'
+
+check-templates: $(DEVELOPMENT)
+	$(PYTHON) -m djlint --quiet --check $(TEMPLATES)
+	$(PYTHON) -m djlint --quiet --lint $(TEMPLATES)
+
+check-migrations: $(DEVELOPMENT)
+	sh scripts/as_production.sh $(PYTHON) manage.py makemigrations --check --dry-run
+
+check-deploy: $(DEVELOPMENT)
+	sh scripts/as_production.sh $(PYTHON) manage.py check --deploy --fail-level WARNING
+
+# Compiles copies, starting from the present pins, so that a release published since changes nothing.
+check-locked: $(DEVELOPMENT)
+	@rm -rf var/lock && mkdir -p var/lock && cp requirements*.in requirements*.txt var/lock/
+	cd var/lock && $(abspath $(PYTHON)) -m $(COMPILE) requirements.in -o requirements.txt >/dev/null
+	cd var/lock && $(abspath $(PYTHON)) -m $(COMPILE) requirements-dev.in -o requirements-dev.txt >/dev/null
+	@for file in requirements.txt requirements-dev.txt; do \
+		diff -u $$file var/lock/$$file || { echo "$$file does not match its .in file; run make lock" >&2; exit 1; }; \
+	done
+
+check-vendored: $(DEVELOPMENT)
+	$(PYTHON) scripts/check_vendored.py
+
+format: $(DEVELOPMENT) ## Put code and templates into the house format
+	$(PYTHON) -m ruff check --fix-only --quiet $(SOURCES)
+	$(PYTHON) -m ruff format $(SOURCES)
+	-$(PYTHON) -m djlint --quiet --reformat $(TEMPLATES)
+
+# The locked files only change where the .in files ask for it; make lock UPGRADE=--upgrade moves every pin.
+lock: $(DEVELOPMENT) ## Compile requirements.in and requirements-dev.in into their locked files
+	$(PYTHON) -m $(COMPILE) $(UPGRADE) requirements.in -o requirements.txt >/dev/null
+	$(PYTHON) -m $(COMPILE) $(UPGRADE) requirements-dev.in -o requirements-dev.txt >/dev/null
+
+clean: ## Remove everything that make made: .venv, var with the demo database, .env, caches
+	rm -rf .venv var .env .env.part .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis test-results
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""Administrators and how they sign in; the audit log; lock-out and throttles."""

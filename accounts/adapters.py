@@ -1,0 +1,65 @@
+"""Where allauth asks us: nobody signs up, tries are counted before the hash, second-factor secrets are encrypted."""
+
+from typing import Any
+
+from allauth.account.adapter import DefaultAccountAdapter
+from allauth.mfa.adapter import DefaultMFAAdapter
+from django.conf import settings
+from django.http import HttpRequest
+
+from accounts import audit, lockout, passwords
+from accounts.models import Administrator
+from sso_portal.lib import encryption
+from sso_portal.lib.text import canonical_name
+from sso_portal.lib.web import caller_of
+
+
+class AccountAdapter(DefaultAccountAdapter):
+    """The main door."""
+
+    def is_open_for_signup(self, request: HttpRequest) -> bool:
+        """Never: operators register administrators."""
+        return False
+
+    def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
+        """Nothing here: `authenticate` counts tries in the database, for allauth's cache may be emptied."""
+
+    def authenticate(self, request: HttpRequest, **credentials: Any) -> Administrator | None:
+        """The administrator with this e-mail and password, or None: unknown, wrong and locked look alike."""
+        name, password = canonical_name(str(credentials.get("email", ""))), str(credentials.get("password", ""))
+        if not lockout.may_try(door=lockout.MAIN_DOOR, name=name):
+            passwords.verify(password, "")
+            return self._refuse(request, name, "locked")
+        administrator = super().authenticate(request, **credentials)
+        if not isinstance(administrator, Administrator):
+            return self._refuse(request, name, "wrong_credentials")
+        lockout.forget(door=lockout.MAIN_DOOR, name=name)
+        return administrator
+
+    def _refuse(self, request: HttpRequest, name: str, reason: str) -> None:
+        audit.record(
+            "administrator.sign_in",
+            caller=caller_of(request),
+            actor="anonymous",
+            refused_for=reason,
+            details={"name": name[:254]},
+        )
+
+    def get_client_ip(self, request: HttpRequest) -> str:
+        return caller_of(request).address_text
+
+    def _rollback_login_failed_rl_usage(self) -> None:
+        """Nothing to roll back: see `pre_authenticate`."""
+
+
+class MFAAdapter(DefaultMFAAdapter):
+    """Second factors."""
+
+    def encrypt(self, text: str) -> str:
+        return encryption.encrypt(text)
+
+    def decrypt(self, encrypted_text: str) -> str:
+        return encryption.decrypt(encrypted_text)
+
+    def get_public_key_credential_rp_entity(self) -> dict[str, str]:
+        return {"id": settings.PORTAL_HOST, "name": "Agent Portal"}

@@ -1,0 +1,47 @@
+"""What an administrator's coming and going writes down. allauth does the signing in and tells by its signals."""
+
+from typing import Any
+
+from allauth.account import signals as account
+from allauth.mfa import signals as mfa
+from django.contrib.auth.signals import user_logged_out
+from django.dispatch import receiver
+from django.http import HttpRequest
+from django.utils import timezone
+
+from accounts import audit
+from accounts.models import Administrator
+from sso_portal.lib.web import caller_of
+
+STARTED = "started"  # epoch seconds, in the administrator's session
+
+
+@receiver(account.user_logged_in)
+def _signed_in(request: HttpRequest, user: Administrator, **_: Any) -> None:
+    request.session[STARTED] = timezone.now().timestamp()
+    _record(request, user, "administrator.signed_in")
+
+
+@receiver(user_logged_out)
+def _signed_out(request: HttpRequest, user: Administrator | None, **_: Any) -> None:
+    if user is not None:
+        _record(request, user, "administrator.signed_out")
+
+
+@receiver(account.password_changed)
+@receiver(account.password_reset)
+def _password_changed(request: HttpRequest, user: Administrator, **_: Any) -> None:
+    _record(request, user, "administrator.password_changed")
+
+
+@receiver(mfa.authenticator_added)
+@receiver(mfa.authenticator_removed)
+@receiver(mfa.authenticator_reset)
+def _factors_changed(request: HttpRequest, user: Administrator, authenticator: Any, **_: Any) -> None:
+    _record(request, user, "administrator.factors_changed", {"factor": authenticator.type})
+
+
+def _record(
+    request: HttpRequest, user: Administrator, action: str, details: dict[str, Any] | None = None
+) -> None:
+    audit.record(action, caller=caller_of(request), actor=f"administrator:{user.email}", details=details)

@@ -1,0 +1,169 @@
+"""How an agent signs in: tries are counted before the password is looked at, and every "no" looks the same."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.contrib.auth.hashers import make_password
+from django.core import signing
+from django.db import transaction
+from django.db.models import Q
+from django.db.models.functions import Now
+from django.utils import timezone
+from django.utils.crypto import salted_hmac
+
+from accounts import audit, lockout, passwords
+from groups.models import Agent, AgentSession, AgentStatus, EndReason, Group
+from sso_portal.lib.refusals import Refusal, Refused
+from sso_portal.lib.secrets import canonical_code, digest_of, new_secret
+from sso_portal.lib.text import canonical_name
+from sso_portal.lib.web import Caller
+
+WRONG = Refusal("wrong_credentials", "This username and password do not match. Please check both and try again.", 200)
+TOO_MANY = Refusal("too_many_requests", "Many sign-ins came from here just now. Please wait a minute.", 429)
+PENDING_LIFETIME = timedelta(minutes=10)
+PENDING_SALT = "agent.pending"
+PASSWORD_METHOD, ACTIVATION_METHOD = "pwd", "otp"  # amr values of RFC 8176
+
+
+@dataclass(frozen=True)
+class SignedIn:
+    """A session that has begun, and the secret for its cookie."""
+
+    session: AgentSession
+    secret: str
+
+
+@dataclass(frozen=True)
+class MustChoosePassword:
+    """The agent proved who he is, but chooses a password before he goes on. `pending` carries that proof onward."""
+
+    agent: Agent
+    pending: str
+
+
+def sign_in(
+    *, group: Group, username: str, password: str, replaces: AgentSession | None, caller: Caller
+) -> SignedIn | MustChoosePassword:
+    """Sign an agent in by username and password, or by username and activation code.
+
+    `replaces` is the session that this browser had until now. Raises Refused: `too_many_requests` for an address that
+    tries too often, else `wrong_credentials`, alike for an unknown, wrong, locked, disabled or foreign name.
+    """
+    if not lockout.may_go_on(limit="sign-in address", who=caller.address_text):
+        raise Refused(TOO_MANY, {"action": "agent.sign_in", "group": group}, retry_after=60)
+    name = canonical_name(username)
+    may_try = lockout.may_try(door=group.door, name=name)
+    agent = Agent.objects.select_related("group").filter(group=group, username_key=name).first()
+    method = _proof_of(agent if may_try else None, password)
+    if agent is None or (why := _why_not(agent, may_try=may_try, method=method)):
+        why = ("unknown" if may_try else "locked") if agent is None else why
+        details = {"name": name[:150], "why": why}
+        raise Refused(WRONG, {"action": "agent.sign_in", "group": group, "agent": agent, "details": details})
+    lockout.forget(door=group.door, name=name)
+    if method == ACTIVATION_METHOD or agent.must_choose_password:
+        return MustChoosePassword(agent, _seal_pending(agent))
+    with transaction.atomic():
+        return start_session(agent, methods=[method], replaces=replaces, caller=caller)
+
+
+def _proof_of(agent: Agent | None, password: str) -> str:
+    """How the password proves the agent ("" when it does not). One hash is computed, whatever is known of him."""
+    if passwords.verify(password, agent.password if agent else ""):
+        return PASSWORD_METHOD
+    has_code = agent is not None and agent.activation_digest and agent.activation_expires_at
+    if has_code and agent and agent.activation_expires_at and agent.activation_expires_at > timezone.now():
+        if digest_of(canonical_code(password)) == agent.activation_digest:
+            return ACTIVATION_METHOD
+    return ""
+
+
+def _why_not(agent: Agent, *, may_try: bool, method: str) -> str:
+    """The private reason for the one public refusal; "" when there is none."""
+    if not may_try:
+        return "locked"
+    if not method:
+        return "wrong"
+    if agent.status != AgentStatus.ACTIVE:
+        return agent.status
+    return "ended" if agent.has_ended() else ""
+
+
+def start_session(
+    agent: Agent, *, methods: list[str], replaces: AgentSession | None, caller: Caller
+) -> SignedIn:
+    """Begin a session, ending what it replaces and what the group's limit leaves no room for. In a transaction."""
+    group = agent.group
+    if replaces is not None:
+        reason = EndReason.RENEWED if replaces.agent_id == agent.pk else EndReason.SWITCHED
+        AgentSession.objects.filter(pk=replaces.pk).end(reason)
+    kept = group.sessions_per_agent - 1
+    used_least = agent.sessions.open().filter(ended_at=None).order_by("-last_seen_at").values_list("pk", flat=True)
+    AgentSession.objects.filter(pk__in=list(used_least[kept:])).end(EndReason.LIMIT)
+    secret = new_secret("as_")
+    session = AgentSession.objects.create(
+        digest=digest_of(secret),
+        agent=agent,
+        methods=methods,
+        idle_at=Now() + timedelta(minutes=group.idle_minutes),
+        ends_at=Now() + timedelta(hours=group.longest_session_hours),
+        address=caller.address_text,
+        agent_header=caller.agent_header,
+    )
+    Agent.objects.filter(pk=agent.pk).update(last_signed_in_at=Now(), last_address=caller.address_text)
+    audit.record(
+        "agent.signed_in",
+        caller=caller,
+        actor=f"agent:{agent.subject}",
+        group=group,
+        agent=agent,
+        about=session.sid,
+        details={"methods": methods},
+    )
+    return SignedIn(session, secret)
+
+
+def pending_agent(pending: str, *, group: Group) -> Agent | None:
+    """The agent whom a `MustChoosePassword` let go on; None once he chose, or after ten minutes."""
+    try:
+        subject, stamp = signing.loads(pending, salt=PENDING_SALT, max_age=PENDING_LIFETIME)
+    except (signing.BadSignature, ValueError):
+        return None
+    agent = Agent.objects.select_related("group").filter(group=group, subject=subject).working().first()
+    return agent if agent is not None and _stamp_of(agent) == stamp else None
+
+
+def choose_password(
+    agent: Agent, password: str, *, replaces: AgentSession | None, caller: Caller
+) -> SignedIn | None:
+    """Set the password that the agent chose, spend his activation code, end his other sessions, and sign him in.
+
+    None when somebody else was faster: one conditional update, and the row count decides.
+    """
+    method = ACTIVATION_METHOD if agent.activation_digest else PASSWORD_METHOD
+    encoded = make_password(password)
+    with transaction.atomic():
+        chosen = Agent.objects.filter(
+            pk=agent.pk, password=agent.password, activation_digest=agent.activation_digest
+        ).update(password=encoded, activation_digest="", activation_expires_at=None, must_choose_password=False)
+        if not chosen:
+            return None
+        agent.sessions.filter(~Q(pk=replaces.pk if replaces else None)).end(EndReason.PASSWORD)
+        audit.record(
+            "agent.password_chosen",
+            caller=caller,
+            actor=f"agent:{agent.subject}",
+            group=agent.group,
+            agent=agent,
+            details={"by": method},
+        )
+        agent.refresh_from_db()
+        return start_session(agent, methods=[method], replaces=replaces, caller=caller)
+
+
+def _seal_pending(agent: Agent) -> str:
+    return signing.dumps([agent.subject, _stamp_of(agent)], salt=PENDING_SALT)
+
+
+def _stamp_of(agent: Agent) -> str:
+    """Changes when the password or the activation code does, so that a proof serves once."""
+    return salted_hmac(PENDING_SALT, f"{agent.password}{agent.activation_digest}").hexdigest()[:16]

@@ -1,0 +1,31 @@
+"""Where an agent was going when a page came in between: a signed value, carried through every hop."""
+
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+
+from django.core import signing
+
+SALT = "agent.target"
+LIFETIME = timedelta(hours=24)  # a tab left open overnight still knows its call
+
+
+@dataclass(frozen=True)
+class Target:
+    """An address of this portal, and what the sign-in page may say of it."""
+
+    path: str  # path and query; always of this portal
+    client: str = ""  # subdomain
+    caller_tail: str = ""  # the last digits of the caller's number
+
+
+def seal(target: Target) -> str:
+    """The target as a value for addresses and forms."""
+    return signing.dumps(asdict(target), salt=SALT, compress=True)
+
+
+def unseal(sealed: str) -> Target | None:
+    """The target that was sealed here; None for anything else."""
+    try:
+        return Target(**signing.loads(sealed, salt=SALT, max_age=LIFETIME))
+    except (signing.BadSignature, TypeError, ValueError):
+        return None

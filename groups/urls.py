@@ -1,0 +1,15 @@
+"""Addresses of the group's door, and of the console."""
+
+from django.urls import path, re_path
+
+from groups import console, door
+
+urlpatterns = [
+    path("", console.home, name="home"),
+    path("groups/", console.group_list, name="groups"),
+    path("groups/<int:group_id>/", console.group_page, name="group"),
+    path("refused/<str:reference>/", console.reference, name="reference"),
+    re_path(r"^sso/sign-in/?$", door.sign_in_page, name="agent_sign_in"),
+    path("sso/password", door.choose_password_page, name="agent_choose_password"),
+    re_path(r"^sso/sign-out/?$", door.sign_out_page, name="agent_sign_out"),
+]

@@ -1,0 +1,52 @@
+#!/bin/sh
+# Usage: install.sh <locked requirements file>
+# Make .venv where there is none and install the file into it: with uv when it is there, else with pip.
+set -eu
+requirements=$1
+
+if command -v uv >/dev/null 2>&1; then
+    uv=uv
+elif [ -x .venv/bin/uv ] && .venv/bin/uv --version >/dev/null 2>&1; then
+    uv=.venv/bin/uv
+else
+    uv=
+fi
+
+# The newest of these that is Python 3.11 or later and, without uv, can make an environment with pip in it.
+find_python() {
+    bare=
+    for candidate in ${PYTHON3:-python3.13 python3.12 python3.11 python3}; do
+        "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || continue
+        if [ -n "$uv" ] || "$candidate" -c 'import ensurepip, venv' 2>/dev/null; then
+            echo "$candidate"
+            return
+        fi
+        bare=$candidate
+    done
+    if [ -n "$bare" ]; then
+        echo "$bare cannot make a virtual environment; on Debian or Ubuntu run: apt-get install python3-venv" >&2
+    else
+        echo "The portal needs Python 3.11 or newer, and none is on PATH as python3." >&2
+    fi
+    return 1
+}
+
+if ! .venv/bin/python -c '' 2>/dev/null; then
+    python=$(find_python)
+    rm -rf .venv
+    if [ -n "$uv" ]; then
+        "$uv" venv --quiet --python "$python" .venv
+    else
+        "$python" -m venv .venv
+    fi
+fi
+
+# Nothing is byte-compiled ahead: Python does that for the few modules that are really imported.
+echo "Installing $requirements into .venv"
+if [ -n "$uv" ]; then
+    "$uv" pip install --quiet --python .venv/bin/python --require-hashes -r "$requirements"
+else
+    .venv/bin/python -m pip --version >/dev/null 2>&1 || .venv/bin/python -m ensurepip >/dev/null
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-input --no-compile \
+        --require-hashes -r "$requirements"
+fi

@@ -1,0 +1,1 @@
+"""The portal's wiring: settings, addresses, middleware, start-up checks."""

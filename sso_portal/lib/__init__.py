@@ -1,0 +1,1 @@
+"""Leaf modules that know nothing of groups, agents or tokens."""

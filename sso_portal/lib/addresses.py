@@ -1,0 +1,48 @@
+"""The true client address: one function feeds address lists, limits and the audit log."""
+
+from collections.abc import Mapping, Sequence
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Any
+
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+
+
+def parse_address(text: str) -> Address | None:
+    """An address, with `::ffff:` unwrapped; None when unreadable."""
+    try:
+        address = ip_address(text.strip())
+    except ValueError:
+        return None
+    if isinstance(address, IPv6Address) and address.ipv4_mapped:
+        return address.ipv4_mapped
+    return None if getattr(address, "scope_id", None) else address
+
+
+def parse_networks(texts: Sequence[str]) -> tuple[Network, ...]:
+    """Networks in CIDR notation. Raises ValueError on the first that is none."""
+    return tuple(ip_network(text.strip()) for text in texts if text.strip())
+
+
+def is_within(address: Address | None, networks: Sequence[Network]) -> bool:
+    """Whether the address lies in one of the networks; compared as addresses, never as text."""
+    return address is not None and any(address in network for network in networks)
+
+
+def client_address(meta: Mapping[str, Any], trusted: Sequence[Network]) -> Address | None:
+    """The address that a request came from, or None when it cannot be known.
+
+    A peer outside the trusted proxies *is* the client, whatever headers it sends. Behind a trusted proxy the chain in
+    X-Forwarded-For is walked from the right, over trusted hops, to the first that is not; an unreadable hop ends the
+    search without an answer, because everything to its left could be forged.
+    """
+    peer = parse_address(str(meta.get("REMOTE_ADDR", "")))
+    if not is_within(peer, trusted):
+        return peer
+    hops = [hop for hop in str(meta.get("HTTP_X_FORWARDED_FOR", "")).split(",") if hop.strip()]
+    address = peer
+    for hop in reversed(hops):
+        address = parse_address(hop)
+        if not is_within(address, trusted):
+            return address
+    return address

@@ -1,0 +1,31 @@
+"""A refusal: a "no" that the portal chose. Anything else that stops a request is a bug."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A "no" with a public half (`code`, `message`, `status`) and a private one (`detail`, for the audit log)."""
+
+    code: str
+    message: str
+    status: int
+    detail: str = ""
+
+
+@dataclass
+class Refused(Exception):
+    """Raised by acts; worded, and recorded, at the edge only.
+
+    `about` names what the refusal is about, in the words of `accounts.audit.record` (group, client, agent …).
+    `recorded` says that the act has already written the audit event, inside its own transaction.
+    """
+
+    refusal: Refusal
+    about: dict[str, Any] = field(default_factory=dict)
+    recorded: bool = False
+    retry_after: int | None = None  # seconds
+
+    def __str__(self) -> str:
+        return f"{self.refusal.code}: {self.refusal.detail or self.refusal.message}"

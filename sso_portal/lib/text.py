@@ -1,0 +1,31 @@
+"""Text from outside: what may be in a field, and the one spelling that names are compared in."""
+
+import unicodedata
+
+BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+
+def canonical_name(name: str) -> str:
+    """The spelling in which two names are the same name: trimmed, NFKC, case folded."""
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name.strip()).casefold())
+
+
+def why_not_text(text: str, *, longest: int) -> str:
+    """Why a field refuses this text ("" when it does not): control and bidi characters, or its length."""
+    if len(text) > longest:
+        return f"is longer than {longest} characters"
+    if any(unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp") or c in BIDI for c in text):
+        return "holds characters that cannot be shown"
+    return ""
+
+
+def why_not_username(name: str, *, longest: int) -> str:
+    """Why this cannot be a username: as any text, and no invisible (format) characters at all."""
+    if any(unicodedata.category(c) == "Cf" for c in name):
+        return "holds characters that cannot be seen"
+    return why_not_text(name, longest=longest)
+
+
+def last_four(number: str) -> str:
+    """The last four digits of a telephone number, for places that must not keep the whole."""
+    return "".join(c for c in number if c.isdigit())[-4:]

@@ -1,0 +1,93 @@
+"""What every page and door shares about a request and an answer."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
+
+from sso_portal.lib.addresses import Address, client_address
+from sso_portal.lib.refusals import Refusal, Refused
+
+NO_REFERRER = "no-referrer"
+PREFETCH_HEADERS = ("Sec-Purpose", "Purpose", "X-Moz")
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who is on the other end, as far as the network tells. Acts get this instead of the request."""
+
+    reference: str
+    address: Address | None
+    agent_header: str
+    door: str
+
+    @property
+    def address_text(self) -> str:
+        return str(self.address) if self.address else ""
+
+
+def caller_of(request: HttpRequest, *, door: str = "") -> Caller:
+    """The caller of this request, coming in by this door (pages: told from the address)."""
+    return Caller(
+        reference=reference_of(request),
+        address=client_address(request.META, settings.TRUSTED_PROXIES),
+        agent_header=request.headers.get("User-Agent", "")[:256],
+        door=door or ("agents" if request.path.startswith("/sso/") else "main"),
+    )
+
+
+def reference_of(request: HttpRequest) -> str:
+    """The reference number of this request: in logs, events and on refusal pages alike."""
+    return getattr(request, "reference", "")
+
+
+def is_navigation(request: HttpRequest) -> bool:
+    """Whether a person is going to this address, as far as the browser says.
+
+    HEAD, prefetches and loads by scripts or pictures are not; they never mint or spend (wire.md, section 1).
+    """
+    if request.method == "HEAD" or any(header in request.headers for header in PREFETCH_HEADERS):
+        return False
+    mode, dest = request.headers.get("Sec-Fetch-Mode"), request.headers.get("Sec-Fetch-Dest")
+    return mode in (None, "navigate") and dest in (None, "document", "iframe")
+
+
+def is_framed(request: HttpRequest) -> bool:
+    """Whether the page would open inside a frame, where a Lax cookie does not reach us."""
+    return request.headers.get("Sec-Fetch-Dest") == "iframe"
+
+
+def see_other(url: str) -> HttpResponseRedirect:
+    """Go on with a GET there, whatever the method was here."""
+    return HttpResponseRedirect(url, status=303)
+
+
+def same_with_get(request: HttpRequest) -> str:
+    """The address of a POST as a GET: query and body in one. Raises Refused (400) for a name that is given twice."""
+    merged = request.GET.copy()
+    for name, values in request.POST.lists():
+        merged.setlist(name, [*merged.getlist(name), *values])
+    for name, values in merged.lists():
+        if len(values) > 1:
+            raise Refused(Refusal("malformed", f"{name[:40]} is given twice in this request.", 400))
+    return f"{request.path}?{merged.urlencode()}"
+
+
+def origin_of(url: str) -> str:
+    """Scheme, host and port of an address, as in a content security policy."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def allow_forms_to(response: HttpResponseBase, origins: Iterable[str]) -> None:
+    """Let this page's form end at these origins too: Chromium holds redirects after a POST to `form-action`."""
+    wanted = sorted(set(origins))
+    if wanted:
+        response._csp_update = {"form-action": wanted}  # type: ignore[attr-defined]  # django-csp's own mark
+
+
+def allow_any_frame(response: HttpResponseBase) -> None:
+    """Let this page be shown in a frame of any site. For pages that offer nothing but a link."""
+    response._csp_replace = {"frame-ancestors": ["http:", "https:"]}  # type: ignore[attr-defined]  # as above

@@ -1,0 +1,76 @@
+"""What happens to every request before and after its view."""
+
+from collections.abc import Callable
+
+import structlog
+from django.conf import settings
+from django.core.exceptions import DisallowedHost
+from django.http import HttpRequest, HttpResponseBase
+
+from accounts import audit
+from sso_portal import pages
+from sso_portal.lib.addresses import is_within, parse_address
+from sso_portal.lib.refusals import Refusal, Refused
+from sso_portal.lib.secrets import new_readable_code
+from sso_portal.lib.web import caller_of
+
+GetResponse = Callable[[HttpRequest], HttpResponseBase]
+HEALTH_PATHS = ("/healthz", "/readyz")
+PERMISSIONS_POLICY = "camera=(), geolocation=(), microphone=(), payment=(), usb=()"
+UNKNOWN_HOST = Refusal("unknown_host", "Nothing is served under this host name.", 421)
+
+
+def edge(get_response: GetResponse) -> GetResponse:
+    """Outermost: the request's reference number, its host name, and the headers that every answer carries."""
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        request.reference = new_readable_code()  # type: ignore[attr-defined]
+        structlog.contextvars.bind_contextvars(reference=request.reference)  # type: ignore[attr-defined]
+        if not is_within(parse_address(request.META.get("REMOTE_ADDR", "")), settings.TRUSTED_PROXIES):
+            request.META.pop("HTTP_X_FORWARDED_PROTO", None)
+        try:
+            response = _route_by_host(request) or get_response(request)
+        finally:
+            structlog.contextvars.clear_contextvars()
+        response.headers.setdefault("X-Request-Id", request.reference)  # type: ignore[attr-defined]
+        response.headers.setdefault("Permissions-Policy", PERMISSIONS_POLICY)
+        response.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
+        if not request.path.startswith(settings.STATIC_URL):
+            response.headers["Cache-Control"] = "no-store"
+        return response
+
+    return middleware
+
+
+def _route_by_host(request: HttpRequest) -> HttpResponseBase | None:
+    """A client's host name serves the API alone, the portal's the rest; an unknown one is refused."""
+    if request.path in HEALTH_PATHS:  # asked for by address, by whatever watches over the machine
+        request.META["HTTP_HOST"] = settings.PORTAL_HOST
+        return None
+    try:
+        host = request.get_host().rsplit(":", 1)[0].rstrip(".").lower()
+    except DisallowedHost:
+        request.META["HTTP_HOST"] = settings.PORTAL_HOST  # so that nothing further in trips over it
+        return pages.refused(request, UNKNOWN_HOST)
+    if host != settings.PORTAL_HOST:
+        request.client_subdomain = host.removesuffix(f".{settings.CLIENT_DOMAIN}")  # type: ignore[attr-defined]
+        request.urlconf = settings.CLIENT_HOST_URLCONF
+    return None
+
+
+class Refusals:
+    """Innermost: words a refusal as a page, and records it in a transaction of its own."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponseBase | None:
+        if not isinstance(exception, Refused):
+            return None
+        audit.record_refusal(exception, caller=caller_of(request))
+        return pages.refused(
+            request, exception.refusal, about=exception.about, retry_after=exception.retry_after
+        )

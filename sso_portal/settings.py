@@ -1,0 +1,249 @@
+"""Settings: read from the process environment, else from `.env`. docs/operating.md explains each.
+
+A missing secret stops the start and names the variable.
+"""
+
+import os
+from datetime import timedelta
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import environ
+from csp.constants import NONE, SELF
+
+from sso_portal.lib.addresses import parse_networks
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = environ.Env()
+env.read_env(os.environ.get("ENV_FILE", str(BASE_DIR / ".env")))
+
+# --- What this portal is -----------------------------------------------------------------------------------------
+
+SECRET_KEY = env.str("SECRET_KEY")
+SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
+ENCRYPTION_KEYS = env.list("ENCRYPTION_KEY")  # the first encrypts, all decrypt
+DEBUG = False
+
+DEMO = env.bool("DEMO", default=False)  # the only place where http and private addresses are allowed
+PORT = env.int("PORT", default=8000)  # read in the demo only
+PORTAL_URL = env.str("PORTAL_URL", default=f"http://localhost:{PORT}") if DEMO else env.str("PORTAL_URL")
+PORTAL_URL = PORTAL_URL.rstrip("/")
+PORTAL_HOST = urlsplit(PORTAL_URL).hostname or ""
+CLIENT_DOMAIN = env.str("CLIENT_DOMAIN", default="localhost") if DEMO else env.str("CLIENT_DOMAIN")
+ALLOWED_HOSTS = [PORTAL_HOST, f".{CLIENT_DOMAIN}"]
+HTTPS = PORTAL_URL.startswith("https://")
+
+TRUSTED_PROXIES = parse_networks(env.list("TRUSTED_PROXIES", default=[]))
+RATE_LIMITS = env.bool("RATE_LIMITS", default=True)  # stops throttles, never lock-out
+
+LOGIN_TOKEN_LIFETIME = timedelta(seconds=env.int("LOGIN_TOKEN_SECONDS", default=60))
+LOGIN_TOKENS_KEPT = timedelta(days=30)
+ACTIVATION_CODE_LIFETIME = timedelta(hours=24)
+LOCKOUT_FAILURES = env.int("LOCKOUT_FAILURES", default=5)
+LOCKOUT_WINDOW = timedelta(minutes=env.int("LOCKOUT_WINDOW_MINUTES", default=15))
+LOCKOUT_DURATION = timedelta(minutes=env.int("LOCKOUT_MINUTES", default=30))
+LIMITS_PER_MINUTE = {"sign-in address": 30, "pop": 60, "platform": 600, "refused credentials": 60}
+ADMINISTRATOR_IDLE = timedelta(minutes=15)
+ADMINISTRATOR_LONGEST = timedelta(hours=8)
+
+# --- Django ------------------------------------------------------------------------------------------------------
+
+ROOT_URLCONF = "sso_portal.urls"
+CLIENT_HOST_URLCONF = "tokens.client_host_urls"
+WSGI_APPLICATION = "sso_portal.wsgi.application"
+APPEND_SLASH = False
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_TZ = True
+USE_THOUSAND_SEPARATOR = True
+
+INSTALLED_APPS = [
+    "tokens",
+    "groups",
+    "accounts",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.humanize",
+    "django.contrib.messages",
+    "django.contrib.sessions",
+    "django.contrib.staticfiles",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "rest_framework",
+    "csp",
+]
+
+MIDDLEWARE = [
+    "sso_portal.middleware.edge",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "accounts.middleware.administrator_session",
+    "sso_portal.middleware.Refusals",
+]
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "groups.navigation.navigation",
+            ],
+        },
+    },
+]
+
+# --- Databases, cache --------------------------------------------------------------------------------------------
+
+(BASE_DIR / "var").mkdir(exist_ok=True)
+DATABASES = {"default": env.db("DATABASE_URL", default=f"sqlite:///{BASE_DIR / 'var' / 'portal.sqlite3'}")}
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    DATABASES["default"]["OPTIONS"] = {
+        "transaction_mode": "IMMEDIATE",  # a writer waits for its turn instead of failing half-way
+        "timeout": 20,
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+    }
+else:
+    DATABASES["default"]["CONN_MAX_AGE"] = env.int("CONN_MAX_AGE", default=60)
+    DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+    DATABASES["default"]["DISABLE_SERVER_SIDE_CURSORS"] = True  # PgBouncer in transaction mode has none
+    DATABASES["default"]["OPTIONS"] = {
+        "connect_timeout": 3,
+        "options": "-c statement_timeout=5000 -c lock_timeout=2000 -c timezone=UTC",
+    } | DATABASES["default"].get("OPTIONS", {})
+
+# Carries allauth's throttles and once-only marks: shared between processes, so never a per-process cache.
+CACHES = {
+    "default": env.cache("REDIS_URL")
+    if env.str("REDIS_URL", default="")
+    else {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "shared_cache"}
+}
+
+# --- Administrators: e-mail, password, second factor (allauth) ---------------------------------------------------
+
+AUTH_USER_MODEL = "accounts.Administrator"
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "home"
+PASSWORD_HASHERS = ["sso_portal.lib.hashing.PeopleHasher"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "accounts.passwords.MaximumLengthValidator"},
+    {"NAME": "accounts.passwords.OwnWordsValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+ACCOUNT_ADAPTER = "accounts.adapters.AccountAdapter"
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
+ACCOUNT_EMAIL_VERIFICATION = "none"  # operators register administrators; nobody signs up
+ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = True
+ACCOUNT_SESSION_REMEMBER = False
+ACCOUNT_REAUTHENTICATION_TIMEOUT = 300
+ACCOUNT_PREVENT_ENUMERATION = True
+ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
+ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if HTTPS else "http"
+if not RATE_LIMITS:
+    ACCOUNT_RATE_LIMITS = False
+MFA_ADAPTER = "accounts.adapters.MFAAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_ALLOW_UNVERIFIED_EMAIL = True
+MFA_RECOVERY_CODE_COUNT = 10
+MFA_TOTP_ISSUER = "Agent Portal"
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = DEMO
+
+EMAIL_CONFIG = env.email("EMAIL_URL", default=f"filemail:///{BASE_DIR / 'var' / 'mail'}" if DEMO else "smtp://localhost:25")
+vars().update(EMAIL_CONFIG)
+DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default=f"portal@{PORTAL_HOST}")
+
+# --- Cookies, headers --------------------------------------------------------------------------------------------
+
+# Under https the __Host- prefix binds a cookie to exactly this host; browsers refuse the prefix over http.
+COOKIE_PREFIX = "__Host-" if HTTPS else ""
+SESSION_COOKIE_NAME = f"{COOKIE_PREFIX}administrator"
+AGENT_COOKIE_NAME = f"{COOKIE_PREFIX}agent"
+PENDING_COOKIE_NAME = f"{COOKIE_PREFIX}agent_pending"
+CSRF_COOKIE_NAME = f"{COOKIE_PREFIX}csrf"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+CSRF_COOKIE_HTTPONLY = True
+SESSION_EXPIRE_AT_BROWSER_CLOSE = True
+SESSION_COOKIE_AGE = int(ADMINISTRATOR_LONGEST.total_seconds())
+CSRF_FAILURE_VIEW = "sso_portal.views.csrf_failure"
+
+SECURE_SSL_REDIRECT = HTTPS
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
+# Safe, because the outermost middleware drops the header unless a trusted proxy sent it.
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+SECURE_HSTS_SECONDS = 31536000 if HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "object-src": [NONE],
+        "base-uri": [NONE],
+        "form-action": [SELF],
+        "frame-ancestors": [NONE],
+    }
+}
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 200
+
+# --- Static files ------------------------------------------------------------------------------------------------
+
+STATIC_URL = "/static/"
+STATIC_ROOT = env.str("STATIC_ROOT", default=str(BASE_DIR / "var" / "static"))
+STATICFILES_DIRS = [BASE_DIR / "sso_portal" / "static"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.ManifestStaticFilesStorage"},
+}
+
+# --- APIs --------------------------------------------------------------------------------------------------------
+
+REST_FRAMEWORK = {
+    # Closed by default: each door says who may come in.
+    "DEFAULT_AUTHENTICATION_CLASSES": [],
+    "DEFAULT_PERMISSION_CLASSES": ["tokens.dialects.closed.Nobody"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": [],
+    "UNAUTHENTICATED_USER": None,
+}
+
+# --- Logs --------------------------------------------------------------------------------------------------------
+
+LOG_FORMAT = env.str("LOG_FORMAT", default="console" if DEMO else "json")
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"portal": {"()": "sso_portal.lib.logs.formatter", "style": LOG_FORMAT}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "portal"}},
+    "root": {"handlers": ["stderr"], "level": "INFO"},
+    "loggers": {
+        "django": {"handlers": [], "level": "INFO", "propagate": True},
+        "django.server": {"handlers": [], "propagate": True},
+        "django.request": {"level": "ERROR"},  # refusals are chosen answers, not news
+    },
+}

@@ -1,0 +1,24 @@
+"""Every address of the portal."""
+
+from allauth.mfa.totp.views import activate_totp
+from csp.decorators import csp_update
+from django.contrib import admin
+from django.urls import include, path
+
+from sso_portal import views
+
+handler400 = "sso_portal.views.bad_request"
+handler403 = "sso_portal.views.forbidden"
+handler404 = "sso_portal.views.not_found"
+handler500 = "sso_portal.views.server_error"
+
+urlpatterns = [
+    path("healthz", views.healthz),
+    path("readyz", views.readyz),
+    # Its QR code is a data: picture.
+    path("accounts/2fa/totp/activate/", csp_update({"img-src": ["data:"]})(activate_totp)),
+    path("accounts/", include("allauth.urls")),
+    path("backoffice/", admin.site.urls),
+    path("", include("groups.urls")),
+    path("", include("tokens.urls")),
+]

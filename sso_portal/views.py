@@ -1,0 +1,66 @@
+"""Health, and the pages that Django asks for when something is refused or breaks."""
+
+import sys
+from typing import Any
+
+import structlog
+from django.db import InterfaceError, OperationalError, connection
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.template.loader import render_to_string
+from django.urls import reverse
+
+from groups.door import stale_sign_in
+from sso_portal import pages
+from sso_portal.lib.refusals import Refusal, Refused
+
+UNAVAILABLE = Refusal("unavailable", "The portal cannot answer right now. Nothing was lost; please try again.", 503)
+NOT_FOUND = Refusal("not_found", "There is nothing at this address.", 404)
+FORBIDDEN = Refusal("forbidden", "This page is not for your account.", 403)
+BAD_REQUEST = Refusal("bad_request", "The portal could not read this request.", 400)
+STALE = Refusal("stale_form", "This page was open for a long time. Please go back, reload it, and try again.", 403)
+
+
+def healthz(request: HttpRequest) -> HttpResponse:
+    """Whether this process answers."""
+    return HttpResponse("ok\n", content_type="text/plain")
+
+
+def readyz(request: HttpRequest) -> JsonResponse:
+    """Whether this process can do its work: its database answers."""
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except (OperationalError, InterfaceError):
+        return JsonResponse({"database": "away"}, status=503, headers={"Retry-After": "5"})
+    return JsonResponse({"database": "ok"})
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponseBase:
+    """A stale form: the sign-in form again, its target kept; elsewhere a page that says what to do."""
+    if request.path.rstrip("/") == reverse("agent_sign_in").rstrip("/"):
+        try:
+            return stale_sign_in(request)
+        except Refused as refused:
+            return pages.refused(request, refused.refusal)
+    return pages.refused(request, STALE)
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return pages.refused(request, BAD_REQUEST)
+
+
+def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return pages.refused(request, FORBIDDEN)
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return pages.refused(request, NOT_FOUND)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """A bug, or a database that is away: the second is no bug, and says when to come back."""
+    error: Any = sys.exc_info()[1]
+    if isinstance(error, OperationalError | InterfaceError):
+        structlog.get_logger(__name__).error("database unavailable", exc_info=error)
+        return pages.refused(request, UNAVAILABLE)
+    return HttpResponse(render_to_string("errors/500.html"), status=500)

@@ -1,0 +1,65 @@
+"""Back office: keys, address lists, relying parties; login tokens to look at."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.contrib.admin import ModelAdmin
+from django.http import HttpRequest
+
+from accounts import audit
+from accounts.admin import ReadOnlyAdmin
+from sso_portal.lib.secrets import new_secret
+from sso_portal.lib.web import caller_of
+from tokens.models import AddressRule, LoginToken, PlatformKey, RelyingParty
+
+
+class CredentialAdmin(ModelAdmin):
+    """A new secret is made when the row is added, and shown that once."""
+
+    readonly_fields = ("prefix", "created_at", "last_used_at")
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False  # revoked, never deleted: its history stays
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        if not change:
+            secret = new_secret(obj.PREFIX)
+            obj.take(secret)
+            name = f"id {obj.identifier}, " if isinstance(obj, RelyingParty) else ""
+            self.message_user(request, f"Shown this once: {name}secret {secret}", messages.WARNING)
+        super().save_model(request, obj, form, change)
+        audit.record(
+            f"{obj._meta.model_name}.{'changed' if change else 'added'}",
+            caller=caller_of(request),
+            actor=f"administrator:{request.user.get_username()}",
+            group=getattr(obj, "group", None),
+            client=getattr(obj, "client", None),
+            about=obj.prefix,
+        )
+
+
+@admin.register(PlatformKey)
+class PlatformKeyAdmin(CredentialAdmin):
+    list_display = ("name", "prefix", "group", "last_used_at", "expires_at", "revoked_at")
+    autocomplete_fields = ("group",)
+
+
+@admin.register(RelyingParty)
+class RelyingPartyAdmin(CredentialAdmin):
+    list_display = ("name", "identifier", "client", "last_used_at", "expires_at", "revoked_at")
+    autocomplete_fields = ("client",)
+    readonly_fields = ("identifier", *CredentialAdmin.readonly_fields)
+
+
+@admin.register(AddressRule)
+class AddressRuleAdmin(ModelAdmin):
+    list_display = ("network", "group", "note")
+    autocomplete_fields = ("group",)
+
+
+@admin.register(LoginToken)
+class LoginTokenAdmin(ReadOnlyAdmin):
+    list_display = ("trace", "kind", "agent", "client", "issued_at", "redeemed_at", "redeemed_from")
+    exclude = ("digest",)
+    search_fields = ("agent__username_key", "client__subdomain")
+    show_full_result_count = False

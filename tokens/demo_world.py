@@ -1,0 +1,308 @@
+"""The demo world: two call centers, four clients, and people with every standing. Built by `manage.py demo`.
+
+Its secrets are derived from SECRET_KEY, so that they can be printed again though only digests are stored.
+"""
+
+import base64
+import hashlib
+import hmac
+import random
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from allauth.mfa.models import Authenticator
+from django.conf import settings
+from django.contrib.auth.hashers import make_password
+from django.db import transaction
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from accounts.models import Administrator, Attempt, Event, Outcome
+from groups.models import (
+    Agent,
+    AgentSession,
+    AgentStatus,
+    Campaign,
+    Client,
+    Department,
+    Entitlement,
+    Group,
+    HandOff,
+    Membership,
+    Role,
+)
+from sso_portal.lib.encryption import encrypt
+from sso_portal.lib.secrets import ALPHABET, digest_of, new_secret
+from sso_portal.lib.text import canonical_name
+from tokens.models import AddressRule, PlatformKey, RelyingParty
+
+GROUP, OTHER_GROUP = 21, 22
+FILLERS = 243  # agents of group 21 beside the named ones
+FIRST_NAMES = "Amara Aoife Bilal Bruno Carla Chidi Dana Diego Elif Emil Farah Felix Greta Hana Ivo Jana Kofi Lea Mara Nils".split()
+LAST_NAMES = "Adeyemi Bauer Costa Dubois Eriksen Fischer Garcia Haddad Ito Jensen Kowalski Lopez Mensah".split()
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody with a name to sign in by, and a password derived from SECRET_KEY."""
+
+    name: str
+    full_name: str
+    email: str = ""
+
+    @property
+    def password(self) -> str:
+        return readable(f"password of {self.name}")
+
+    @property
+    def totp_secret(self) -> str:
+        return base64.b32encode(derived(f"totp of {self.name}")[:20]).decode()
+
+
+AGENT = Person("amara.chen", "Amara Chen", "amara.chen@northwind.example")
+AGENT2 = Person("jonas.weber", "Jonas Weber")
+LOCK_AGENT = Person("lena.osei", "Lena Osei")
+LOCKED_AGENT = Person("marco.silva", "Marco Silva")
+DISABLED_AGENT = Person("dora.nagy", "Dora Nagy")
+ENDED_AGENT = Person("tom.fields", "Tom Fields")
+OTHER_GROUP_AGENT = Person("sara.lind", "Sara Lind")
+ADMIN = Person("admin@portal.example", "Maya Brandt")
+AUDITOR = Person("auditor@portal.example", "Otto Lang")
+OPERATOR = Person("operator@portal.example", "Ines Moreau")
+
+CLIENTS = {  # subdomain: name, hand-off, departments, campaigns
+    "demoaws": ("Demo AWS", HandOff.REDIRECT, {1: "Customer care"}, {1: "Spring billing", 2: "Retention", 3: "Card activation"}),
+    "sandboxdemo": ("Sandbox Demo", HandOff.REDIRECT, {1: "Service desk"}, {1: "Welcome calls", 2: "Renewals"}),
+    "acme": ("Acme Industries", HandOff.FORM_POST, {7: "Field service"}, {70: "Recall"}),
+    "quietharbor": ("Quiet Harbor", HandOff.REDIRECT, {1: "Claims"}, {1: "Storm season"}),
+}
+LINKED, UNLINKED, PAUSED = ("demoaws", "sandboxdemo", "quietharbor"), "acme", "quietharbor"
+
+
+def derived(purpose: str) -> bytes:
+    """Thirty-two bytes that belong to this SECRET_KEY and this purpose."""
+    return hmac.new(settings.SECRET_KEY.encode(), f"demo: {purpose}".encode(), hashlib.sha256).digest()
+
+
+def secret(purpose: str, prefix: str) -> str:
+    """A machine secret of the demo."""
+    return prefix + base64.urlsafe_b64encode(derived(purpose)).decode().rstrip("=")
+
+
+def readable(purpose: str) -> str:
+    """A password of the demo that a person can type: `k7qf-3m2p-x8ta`."""
+    letters = "".join(ALPHABET[byte % 32] for byte in derived(purpose)[:12]).lower()
+    return "-".join(letters[i : i + 4] for i in (0, 4, 8))
+
+
+def relying_party_id(subdomain: str) -> str:
+    """The public id of a demo client's relying party."""
+    return f"rp_{derived(f'id of {subdomain}').hex()[:16]}"
+
+
+def login_url(subdomain: str) -> str:
+    """Where the demo CRM receives agents of this client."""
+    return f"http://{subdomain}.localhost:{settings.PORT + 1}/sso/login"
+
+
+@transaction.atomic
+def build() -> None:
+    """Make the demo world, or restore every row of it."""
+    northwind = _group(GROUP, "northwind", "Northwind Collections")
+    southgate = _group(OTHER_GROUP, "southgate", "Southgate Services")
+    clients = {subdomain: _client(subdomain) for subdomain in CLIENTS}
+    _entitle(northwind, [clients[subdomain] for subdomain in LINKED])
+    _entitle(southgate, [clients[UNLINKED]])
+    _people(northwind, southgate)
+    _machines(northwind, southgate, clients)
+    _agents(northwind, southgate)
+    if not Event.objects.filter(group_id=GROUP).exists():
+        _sign_some_in(northwind)
+        _history(northwind)
+
+
+def _group(number: int, code: str, name: str) -> Group:
+    group, _ = Group.objects.update_or_create(
+        pk=number,
+        defaults={"code": code, "name": name, "is_active": True, "idle_minutes": 30, "sessions_per_agent": 3},
+    )
+    return group
+
+
+def _client(subdomain: str) -> Client:
+    name, hand_off, departments, campaigns = CLIENTS[subdomain]
+    client, _ = Client.objects.update_or_create(
+        subdomain=subdomain,
+        defaults={
+            "name": name,
+            "hand_off": hand_off,
+            "login_url": login_url(subdomain),
+            "is_active": True,
+            "is_paused": subdomain == PAUSED,
+        },
+    )
+    for model, numbers in ((Department, departments), (Campaign, campaigns)):
+        for number, title in numbers.items():
+            model._default_manager.update_or_create(
+                client=client, number=number, defaults={"name": title, "is_active": True}
+            )
+    return client
+
+
+def _entitle(group: Group, clients: list[Client]) -> None:
+    group.entitlements.exclude(client__in=clients).delete()
+    for client in clients:
+        entitlement, _ = Entitlement.objects.get_or_create(group=group, client=client)
+        entitlement.departments.clear()
+        entitlement.campaigns.clear()
+
+
+def _people(northwind: Group, southgate: Group) -> None:
+    for person, roles in (
+        (ADMIN, {northwind: Role.OWNER, southgate: Role.OWNER}),
+        (AUDITOR, {northwind: Role.AUDITOR}),
+        (OPERATOR, {}),
+    ):
+        administrator, _ = Administrator.objects.update_or_create(
+            email=person.name,
+            defaults={
+                "full_name": person.full_name,
+                "password": make_password(person.password),
+                "is_active": True,
+                "is_staff": person is OPERATOR,
+                "is_superuser": person is OPERATOR,
+            },
+        )
+        administrator.memberships.exclude(group__in=roles).delete()
+        for group, role in roles.items():
+            Membership.objects.update_or_create(administrator=administrator, group=group, defaults={"role": role})
+        Authenticator.objects.update_or_create(
+            user=administrator, type=Authenticator.Type.TOTP, defaults={"data": {"secret": encrypt(person.totp_secret)}}
+        )
+        Authenticator.objects.get_or_create(
+            user=administrator,
+            type=Authenticator.Type.RECOVERY_CODES,
+            defaults={"data": {"seed": encrypt(derived(f"recovery of {person.name}").hex()), "used_mask": 0}},
+        )
+        Attempt.objects.clear(door="main", name=person.name)
+
+
+def _machines(northwind: Group, southgate: Group, clients: dict[str, Client]) -> None:
+    for group in (northwind, southgate):
+        held = secret(f"platform key of {group.pk}", PlatformKey.PREFIX)
+        _credential(PlatformKey, held, group=group, name="Dialer")
+        group.address_rules.exclude(network="127.0.0.1/32").delete()
+        AddressRule.objects.get_or_create(group=group, network="127.0.0.1/32", defaults={"note": "this machine"})
+    for subdomain, client in clients.items():
+        held = secret(f"secret of {subdomain}", RelyingParty.PREFIX)
+        _credential(RelyingParty, held, client=client, name="CRM", identifier=relying_party_id(subdomain))
+
+
+def _credential(model: Any, held: str, **fields: Any) -> None:
+    row = model.objects.filter(digest=digest_of(held)).first() or model()
+    for name, value in (fields | {"revoked_at": None, "expires_at": None}).items():
+        setattr(row, name, value)
+    row.take(held)
+    row.save()
+
+
+def _agents(northwind: Group, southgate: Group) -> None:
+    yesterday = timezone.now() - timedelta(days=1)
+    for group, person, fields in (
+        (northwind, AGENT, {"email": AGENT.email}),
+        (northwind, AGENT2, {}),
+        (northwind, LOCK_AGENT, {}),
+        (northwind, LOCKED_AGENT, {}),
+        (northwind, DISABLED_AGENT, {"status": AgentStatus.DISABLED}),
+        (northwind, ENDED_AGENT, {"ends_at": yesterday}),
+        (southgate, OTHER_GROUP_AGENT, {}),
+    ):
+        usual: dict[str, Any] = {
+            "username": person.name,
+            "full_name": person.full_name,
+            "password": make_password(person.password),
+            "status": AgentStatus.ACTIVE,
+            "ends_at": None,
+            "must_choose_password": False,
+            "activation_digest": "",
+            "activation_expires_at": None,
+            "all_clients": True,
+        }
+        Agent.objects.update_or_create(
+            group=group, username_key=canonical_name(person.name), defaults=usual | fields
+        )
+        Attempt.objects.clear(door=group.door, name=canonical_name(person.name))
+    Attempt.objects.update_or_create(
+        door=northwind.door,
+        name=LOCKED_AGENT.name,
+        defaults={
+            "failures": settings.LOCKOUT_FAILURES,
+            "window_ends_at": Now() + settings.LOCKOUT_WINDOW,
+            "locked_until": Now() + settings.LOCKOUT_DURATION,
+        },
+    )
+    nobody_knows = make_password(new_secret())
+    Agent.objects.bulk_create([_filler(northwind, i, nobody_knows) for i in range(FILLERS)], ignore_conflicts=True)
+
+
+def _filler(group: Group, i: int, password: str) -> Agent:
+    first, last = FIRST_NAMES[i % len(FIRST_NAMES)], LAST_NAMES[i // len(FIRST_NAMES)]
+    username = f"{first[0]}.{last}{i:03}".lower()
+    return Agent(
+        group=group,
+        username=username,
+        username_key=username,
+        full_name=f"{first} {last}",
+        password="" if i % 20 == 19 else password,
+        status=AgentStatus.SUSPENDED if i % 61 == 60 else AgentStatus.ACTIVE,
+    )
+
+
+def _sign_some_in(group: Group) -> None:
+    chance = random.Random(21)  # noqa: S311  (made-up activity, the same each time)
+    now = timezone.now()
+    working = list(group.agents.working().exclude(password="").order_by("pk"))  # noqa: S106
+    for agent in chance.sample(working, 60):
+        started = now - timedelta(minutes=chance.randrange(5, 240))
+        address = f"203.0.113.{chance.randrange(1, 200)}"
+        AgentSession.objects.create(
+            digest=digest_of(new_secret()),
+            agent=agent,
+            methods=["pwd"],
+            started_at=started,
+            last_seen_at=now - timedelta(seconds=chance.randrange(5, 600)),
+            idle_at=now + timedelta(minutes=chance.randrange(20, 30)),
+            ends_at=started + timedelta(hours=12),
+            address=address,
+        )
+        Agent.objects.filter(pk=agent.pk).update(last_signed_in_at=started, last_address=address)
+
+
+def _history(group: Group) -> None:
+    """Eight days of logins, most by day, a few of them refused."""
+    chance = random.Random(8)  # noqa: S311  (as above)
+    subjects = list(group.agents.values_list("subject", flat=True))
+    by_hour = [1, 0, 0, 0, 1, 3, 12, 40, 60, 48, 30, 22, 18, 26, 34, 28, 24, 20, 14, 9, 5, 3, 2, 1]
+    hour = timezone.now().replace(minute=0, second=0, microsecond=0)
+    hours = [hour - timedelta(hours=back) for back in range(1, 8 * 24)]
+    moments = [at + timedelta(seconds=chance.randrange(3600)) for at in hours for _ in range(by_hour[at.hour])]
+    Event.objects.bulk_create([_login(group, at, chance, subjects) for at in sorted(moments)], batch_size=500)
+
+
+def _login(group: Group, at: datetime, chance: random.Random, subjects: list[str]) -> Event:
+    subject, is_refused = chance.choice(subjects), chance.random() < 0.04
+    return Event(
+        at=at,
+        reference="DEMO-0000-0000",
+        door="agents",
+        actor=f"agent:{subject}",
+        action="login.refused" if is_refused else "login.issued",
+        outcome=Outcome.REFUSED if is_refused else Outcome.OK,
+        reason="client_unavailable" if is_refused else "",
+        group_id=group.pk,
+        client=chance.choice(LINKED[:2]),
+        agent=subject,
+        address="203.0.113.44",
+        details={"demo": True},
+    )

@@ -1,0 +1,189 @@
+"""What every door for software does, so that none can forget it: strict JSON, admission, throttle, refusals."""
+
+import base64
+import binascii
+import json
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import structlog
+from django.core.exceptions import RequestDataTooBig
+from django.db import InterfaceError, OperationalError
+from django.http import HttpResponseBase
+from rest_framework import exceptions
+from rest_framework.negotiation import BaseContentNegotiation
+from rest_framework.parsers import BaseParser
+from rest_framework.renderers import JSONRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from accounts import audit, lockout
+from sso_portal.lib.refusals import Refusal, Refused
+from sso_portal.lib.text import why_not_text
+from sso_portal.lib.web import Caller, caller_of
+
+LONGEST_BODY = 1024 * 1024  # bytes
+DEEPEST = 20  # levels of lists and objects
+
+UNAVAILABLE = Refusal("unavailable", "The portal cannot answer right now. Nothing was lost; please try again.", 503)
+TOO_MANY = Refusal("too_many_requests", "Too many requests. Wait, and see Retry-After.", 429)
+TOO_LARGE = Refusal("too_large", "The body is larger than 1 MiB.", 413)
+INVALID_JSON = Refusal("invalid_json", "The body is not a JSON object in UTF-8.", 400)
+NOT_FOUND = Refusal("not_found", "There is nothing at this address.", 404)
+FRAMEWORK_REFUSALS: dict[type[Exception], Refusal] = {
+    exceptions.MethodNotAllowed: Refusal("method_not_allowed", "This address does not answer this method.", 405),
+    exceptions.UnsupportedMediaType: Refusal(
+        "unsupported_media_type", "Send the body as application/json.", 415
+    ),
+    exceptions.NotFound: NOT_FOUND,
+    exceptions.ParseError: INVALID_JSON,
+    RequestDataTooBig: TOO_LARGE,
+    OperationalError: UNAVAILABLE,
+    InterfaceError: UNAVAILABLE,
+}
+
+
+class JSONOnly(BaseContentNegotiation):
+    """Answers are JSON, whatever Accept says."""
+
+    def select_parser(self, request: Request, parsers: Sequence[BaseParser]) -> BaseParser | None:  # type: ignore[override]
+        media_type = (request.content_type or "").split(";")[0].strip().lower()
+        return next((parser for parser in parsers if parser.media_type == media_type), None)
+
+    def select_renderer(  # type: ignore[override]
+        self, request: Request, renderers: Sequence[Any], format_suffix: str | None = None
+    ) -> tuple[Any, str]:
+        return renderers[0], renderers[0].media_type
+
+
+class StrictJSONParser(BaseParser):
+    """A JSON object in UTF-8: no NaN, no name twice, not too deep, not too large."""
+
+    media_type = "application/json"
+
+    def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> dict[str, Any]:
+        body = stream.read(LONGEST_BODY + 1)
+        if len(body) > LONGEST_BODY:
+            raise Refused(TOO_LARGE)
+        try:
+            parsed = json.loads(body.decode(), object_pairs_hook=_no_name_twice, parse_constant=_no_constant)
+        except (ValueError, RecursionError) as error:
+            raise Refused(INVALID_JSON) from error
+        if not isinstance(parsed, dict) or _is_deeper(parsed, DEEPEST):
+            raise Refused(INVALID_JSON)
+        return parsed
+
+
+def _no_name_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len({name for name, _ in pairs}) < len(pairs):
+        raise ValueError("a name is given twice")
+    return dict(pairs)
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _is_deeper(value: Any, levels: int) -> bool:
+    if not isinstance(value, dict | list):
+        return False
+    if levels == 0:
+        return True
+    return any(_is_deeper(item, levels - 1) for item in (value.values() if isinstance(value, dict) else value))
+
+
+class Door(APIView):
+    """One address for software. Subclasses say whom they `admit`, and how a refusal is worded."""
+
+    authentication_classes = ()
+    permission_classes = ()  # `admit` decides
+    parser_classes = (StrictJSONParser,)
+    renderer_classes = (JSONRenderer,)
+    content_negotiation_class = JSONOnly
+    name: ClassVar[str]  # in events and logs
+    action: ClassVar[str]  # what is asked for here, in events
+
+    caller: Caller
+
+    def admit(self, request: Request) -> None:
+        """Find out who calls. Raises Refused with status 401 for credentials that are missing or wrong."""
+        raise NotImplementedError
+
+    def word(self, refusal: Refusal) -> dict[str, Any]:
+        """The refusal as this API words it."""
+        raise NotImplementedError
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        self.caller = caller_of(request._request, door=self.name)
+        if request.method and request.method.lower() not in self.methods():
+            raise exceptions.MethodNotAllowed(request.method)
+        super().initial(request, *args, **kwargs)
+        if lockout.is_used_up(limit="refused credentials", who=self.caller.address_text):
+            raise Refused(TOO_MANY, retry_after=60)
+        self.admit(request)
+
+    @classmethod
+    def methods(cls) -> list[str]:
+        """The methods that this address answers; of the rest none, OPTIONS included."""
+        return [name for name in ("get", "post", "patch", "put", "delete") if hasattr(cls, name)]
+
+    def handle_exception(self, exc: Exception) -> Response:
+        """Word a refusal, and record it. Anything that is none is a bug, and passed on."""
+        refused = exc if isinstance(exc, Refused) else self._refused_by_framework(exc)
+        if refused.refusal.status != UNAVAILABLE.status:
+            refused.about = {"action": self.action} | refused.about
+            audit.record_refusal(refused, caller=self.caller)
+        if refused.refusal.status == 401:
+            lockout.may_go_on(limit="refused credentials", who=self.caller.address_text)
+        response = Response(self.word(refused.refusal), status=refused.refusal.status)
+        if refused.refusal.status == 405:
+            response.headers["Allow"] = ", ".join(name.upper() for name in self.methods())
+        if refused.retry_after or refused.refusal.status == UNAVAILABLE.status:
+            response.headers["Retry-After"] = str(refused.retry_after or 5)
+        return response
+
+    def _refused_by_framework(self, exc: Exception) -> Refused:
+        for kind, refusal in FRAMEWORK_REFUSALS.items():
+            if isinstance(exc, kind):
+                if refusal is UNAVAILABLE:
+                    structlog.get_logger(__name__).error("database unavailable", exc_info=exc)
+                return Refused(refusal)
+        raise exc
+
+    def options(self, request: Request, *args: Any, **kwargs: Any) -> Response:  # type: ignore[override]
+        raise exceptions.MethodNotAllowed("OPTIONS")
+
+    def finalize_response(
+        self, request: Request, response: HttpResponseBase, *args: Any, **kwargs: Any
+    ) -> HttpResponseBase:
+        response = super().finalize_response(request, response, *args, **kwargs)  # type: ignore[arg-type, assignment]
+        for name in ("Vary",):  # nothing varies: no cookie and no Accept is looked at
+            response.headers.pop(name, None)
+        return response
+
+
+def basic_credentials(request: Request) -> tuple[str, str] | None:
+    """The name and password of HTTP Basic (RFC 7617); None where there are none to read."""
+    scheme, _, encoded = request.headers.get("Authorization", "").strip().partition(" ")
+    if scheme.lower() != "basic":
+        return None
+    try:
+        name, colon, password = base64.b64decode(encoded.strip(), validate=True).decode().partition(":")
+    except (binascii.Error, UnicodeDecodeError):
+        return None
+    return (name, password) if colon else None
+
+
+def text_field(body: dict[str, Any], name: str, *, longest: int, required: bool = False) -> str:
+    """A text of the body, trimmed; "" when it is absent, null or blank. Raises Refused, naming the field."""
+    value = body.get(name)
+    if value is None or (isinstance(value, str) and not value.strip()):
+        if required:
+            raise Refused(Refusal("missing_field", f"{name} is required.", 400))
+        return ""
+    if not isinstance(value, str):
+        raise Refused(Refusal("invalid_field", f"{name} must be text.", 400))
+    if why := why_not_text(value.strip(), longest=longest):
+        raise Refused(Refusal("invalid_field", f"{name} {why}.", 400))
+    return value.strip()

@@ -1,0 +1,98 @@
+"""The portal's own API (wire.md, sections 1 and 7): problem details in, problem details out."""
+
+import hmac
+from typing import Any
+
+from django.conf import settings
+from rest_framework import exceptions
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from sso_portal.lib.refusals import Refusal, Refused
+from sso_portal.lib.secrets import digest_of
+from tokens.dialects.base import Door, basic_credentials, text_field
+from tokens.models import RelyingParty
+from tokens.redeeming import Redemption, redeem
+
+UNAUTHORIZED = Refusal("unauthorized", "The relying party's id or secret is missing or wrong.", 401)
+
+
+class NativeDoor(Door):
+    """An address under /api/v1/; refusals are RFC 9457 problem details."""
+
+    name = "api"
+
+    def word(self, refusal: Refusal) -> dict[str, Any]:
+        return {
+            "type": "about:blank",
+            "title": refusal.code.replace("_", " "),
+            "status": refusal.status,
+            "code": refusal.code,
+            "detail": refusal.message,
+            "request_id": self.caller.reference,
+        }
+
+    def handle_exception(self, exc: Exception) -> Response:
+        response = super().handle_exception(exc)
+        response.content_type = "application/problem+json"
+        if response.status_code == 401:
+            response.headers["WWW-Authenticate"] = 'Basic realm="portal"'
+        return response
+
+
+class RedeemToken(NativeDoor):
+    """`POST /api/v1/tokens/redeem`: a relying party exchanges a login token for what it says, once."""
+
+    action = "login.redemption"
+    relying_party: RelyingParty
+
+    def admit(self, request: Request) -> None:
+        name, secret = basic_credentials(request) or ("", "")
+        found = RelyingParty.objects.shown(secret).select_related("client").first()
+        # By the secret's digest, so that an unknown id and a wrong secret cost the same.
+        if found is None or not hmac.compare_digest(digest_of(found.identifier), digest_of(name)):
+            raise Refused(UNAUTHORIZED, {"details": {"identifier": name[:64]}})
+        self.relying_party = found
+
+    def post(self, request: Request) -> Response:
+        secret = text_field(request.data, "token", longest=256, required=True)
+        redemption = redeem(secret, relying_party=self.relying_party, caller=self.caller)
+        return Response(_told(redemption, audience=self.relying_party.identifier))
+
+
+class NothingHere(NativeDoor):
+    """Every other address under /api/."""
+
+    action = "api"
+
+    def admit(self, request: Request) -> None:
+        raise exceptions.NotFound
+
+
+def _told(redemption: Redemption, *, audience: str) -> dict[str, Any]:
+    """What the relying party learns (wire.md, section 1, "Redeem")."""
+    token, agent, session = redemption.token, redemption.entry.agent, redemption.token.session
+    group = agent.group
+    return {
+        "iss": settings.PORTAL_URL,
+        "sub": agent.subject,
+        "aud": audience,
+        "username": agent.username,
+        "fullname": agent.full_name,
+        "email": agent.email or None,
+        "group": {"id": group.pk, "code": group.code, "name": group.name},
+        "client": redemption.client.subdomain,
+        "departments": redemption.grant.departments_of(token.departments),
+        "campaigns": redemption.grant.campaigns_of(token.campaigns),
+        "call": {
+            "did": token.did or None,
+            "cid": token.cid or None,
+            "call_id": token.call_id or None,
+            "campaign_id": token.campaign_id or None,
+        },
+        "destination": token.destination or None,
+        "amr": session.methods if session else [],
+        "auth_time": int(session.started_at.timestamp()) if session else None,
+        "issued_at": int(token.issued_at.timestamp()),
+        "sid": session.sid if session else None,
+    }

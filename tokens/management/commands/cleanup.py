@@ -1,0 +1,44 @@
+"""`manage.py cleanup`: delete what has served its time, in batches that nobody waits for."""
+
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.contrib.sessions.models import Session
+from django.core.management.base import BaseCommand
+from django.db import transaction
+from django.db.models import Model, QuerySet
+from django.utils import timezone
+
+from accounts import audit
+from accounts.models import Attempt, Tally
+from groups.models import AgentSession
+from sso_portal.lib.secrets import new_readable_code
+from sso_portal.lib.web import Caller
+from tokens.models import LoginToken
+
+BATCH = 1000  # rows
+
+
+class Command(BaseCommand):
+    help = "Delete login tokens and ended sessions after 30 days, and counters that no longer count."
+
+    def handle(self, **_: Any) -> None:
+        now = timezone.now()
+        long_ago = now - settings.LOGIN_TOKENS_KEPT
+        self._delete("login tokens", LoginToken.objects.filter(issued_at__lt=long_ago))
+        self._delete("agent sessions", AgentSession.objects.filter(ends_at__lt=long_ago))
+        self._delete("administrator sessions", Session.objects.filter(expire_date__lt=now))
+        self._delete("attempts", Attempt.objects.filter(window_ends_at__lt=now - timedelta(days=1)))
+        self._delete("tallies", Tally.objects.filter(minute__lt=now - timedelta(hours=1)))
+
+    def _delete(self, what: str, rows: QuerySet[Any, Model]) -> None:
+        deleted = 0
+        while batch := list(rows.values_list("pk", flat=True)[:BATCH]):
+            with transaction.atomic():
+                rows.model._default_manager.filter(pk__in=batch).delete()
+                if rows.model is LoginToken:  # `count_tokens` adds up what these say
+                    caller = Caller(new_readable_code(), None, "", "command")
+                    audit.record("login_tokens.deleted", caller=caller, actor="cleanup", details={"rows": len(batch)})
+            deleted += len(batch)
+        self.stdout.write(f"{deleted:,} {what} deleted.")

@@ -1,0 +1,175 @@
+"""Login tokens, and what the software of call centers and clients shows to be let in."""
+
+import secrets
+from datetime import timedelta
+from typing import ClassVar, Self, TypeVar
+
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Now
+
+from groups.models import NAME_LENGTH, Agent, AgentSession, Client, Group, validate_text
+from sso_portal.lib.addresses import parse_networks
+from sso_portal.lib.secrets import digest_of
+
+
+def new_identifier() -> str:
+    """The public id of a relying party."""
+    return f"rp_{secrets.token_hex(8)}"
+
+
+class Credential(models.Model):
+    """What every machine secret has: a digest, the beginning that people know it by, an end."""
+
+    name = models.CharField(max_length=NAME_LENGTH, validators=[validate_text])
+    prefix = models.CharField(max_length=16, editable=False)
+    digest = models.CharField(max_length=64, unique=True, editable=False)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.prefix}…)"
+
+    def take(self, secret: str) -> None:
+        """Hold this secret from now on: its digest and the beginning of it."""
+        self.digest, self.prefix = digest_of(secret), secret[:11]
+
+
+C = TypeVar("C", bound=Credential)
+
+
+class CredentialQuerySet(models.QuerySet[C]):
+    """Asked with what a caller sent."""
+
+    def shown(self, secret: str) -> Self:
+        """The live credential with this secret."""
+        return self.filter(digest=digest_of(secret), revoked_at=None).filter(
+            Q(expires_at=None) | Q(expires_at__gt=Now())
+        )
+
+    def touch(self, credential: C) -> None:
+        """Note its use: at most once a minute, whatever comes."""
+        self.filter(pk=credential.pk).filter(
+            Q(last_used_at=None) | Q(last_used_at__lt=Now() - timedelta(minutes=1))
+        ).update(last_used_at=Now())
+
+
+class PlatformKey(Credential):
+    """The key with which a group's call-center platform asks for logins (header Platform-Key)."""
+
+    PREFIX = "pk_"
+
+    group = models.ForeignKey(Group, on_delete=models.CASCADE, related_name="platform_keys")
+
+    objects = CredentialQuerySet["PlatformKey"].as_manager()
+
+    logins_last_minute: int  # where a query annotated it
+
+
+class RelyingParty(Credential):
+    """A client's system that trusts us: its public id and its secret (HTTP Basic)."""
+
+    PREFIX = "rs_"
+
+    client = models.ForeignKey(Client, on_delete=models.CASCADE, related_name="relying_parties")
+    identifier = models.CharField(max_length=64, unique=True, default=new_identifier, editable=False)
+
+    objects = CredentialQuerySet["RelyingParty"].as_manager()
+
+    class Meta:
+        verbose_name_plural = "relying parties"
+
+
+class AddressRule(models.Model):
+    """A network from which a group's software may call. Without any rule, nobody may."""
+
+    group = models.ForeignKey(Group, on_delete=models.CASCADE, related_name="address_rules")
+    network = models.CharField(max_length=49, help_text="203.0.113.7 or 203.0.113.0/24")
+    note = models.CharField(max_length=NAME_LENGTH, blank=True, validators=[validate_text])
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["group", "network"], name="network_listed_once"),
+            models.CheckConstraint(condition=~Q(network=""), name="rule_has_network"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.network} ({self.group})"
+
+    def clean(self) -> None:
+        try:
+            (network,) = parse_networks([self.network])
+        except ValueError as error:
+            raise ValidationError({"network": f"This is not a network: {error}."}) from error
+        self.network = str(network)
+
+
+class Kind(models.TextChoices):
+    HAND_OFF = "hand_off", "to be redeemed by the client's relying party"
+    ENTRANCE = "entrance", "to be opened at the portal, which then hands off"
+
+
+class LoginTokenQuerySet(models.QuerySet["LoginToken"]):
+    def claim(self, secret: str, *, kind: str, relying_party: RelyingParty | None = None, address: str = "") -> bool:
+        """Spend a token; at most one caller ever wins it. A relying party wins its own client's tokens only."""
+        # Own columns only: a filter across a relation would let two PostgreSQL sessions both win.
+        tokens = self.filter(digest=digest_of(secret), kind=kind, redeemed_at=None, expires_at__gt=Now())
+        if relying_party is not None:
+            tokens = tokens.filter(client_id=relying_party.client_id)
+        return tokens.update(redeemed_at=Now(), redeemed_by=relying_party, redeemed_from=address) == 1
+
+
+class LoginToken(models.Model):
+    """A login that was issued: the digest of a secret shown once, and what it says about whom."""
+
+    digest = models.CharField(max_length=64, unique=True)
+    kind = models.CharField(max_length=16, choices=Kind)
+    agent = models.ForeignKey(Agent, on_delete=models.PROTECT, related_name="+")
+    group = models.ForeignKey(Group, on_delete=models.PROTECT, related_name="+")
+    client = models.ForeignKey(Client, on_delete=models.PROTECT, related_name="+")
+    session = models.ForeignKey(AgentSession, on_delete=models.SET_NULL, null=True, related_name="+")
+    platform_key = models.ForeignKey(PlatformKey, on_delete=models.SET_NULL, null=True, related_name="+")
+    departments = models.JSONField(null=True)  # numbers asked for; null: all that are granted at redemption
+    campaigns = models.JSONField(null=True)
+    did = models.CharField(max_length=64, blank=True)
+    cid = models.CharField(max_length=64, blank=True)
+    call_id = models.CharField(max_length=128, blank=True)
+    campaign_id = models.CharField(max_length=64, blank=True)
+    destination = models.CharField(max_length=64, blank=True)
+    issued_at = models.DateTimeField(db_default=Now())
+    expires_at = models.DateTimeField()
+    redeemed_at = models.DateTimeField(null=True)
+    redeemed_by = models.ForeignKey(RelyingParty, on_delete=models.SET_NULL, null=True, related_name="+")
+    redeemed_from = models.CharField(max_length=45, blank=True)
+
+    objects = LoginTokenQuerySet.as_manager()
+
+    class Meta:
+        indexes: ClassVar = [
+            models.Index(fields=["session", "issued_at"], name="token_of_session"),
+            models.Index(fields=["platform_key", "issued_at"], name="token_of_key"),
+            models.Index(fields=["issued_at"], name="token_by_age"),
+        ]
+        constraints: ClassVar = [
+            models.CheckConstraint(condition=Q(kind__in=Kind.values), name="token_kind_known"),
+            models.CheckConstraint(condition=Q(expires_at__gt=F("issued_at")), name="token_expires_after_issue"),
+            models.CheckConstraint(
+                condition=Q(redeemed_at__isnull=False) | Q(redeemed_by=None, redeemed_from=""),
+                name="unspent_token_was_redeemed_by_nobody",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.trace}"
+
+    @property
+    def trace(self) -> str:
+        """What logs and events may say of it: the first twelve hex digits of its digest."""
+        return self.digest[:12]

@@ -1,0 +1,153 @@
+"""The pop: the telephone system opens one address a call, and the agent stands in the right CRM (wire.md, section 1)."""
+
+import re
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.conf import settings
+from django.db.models import Count, OuterRef, QuerySet, Subquery, Value
+from django.db.models.functions import Coalesce, Now
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import render
+from django.views.decorators.clickjacking import xframe_options_exempt
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_http_methods
+
+from groups import cookies
+from groups.door import active_group, group_id_of, sign_in_url
+from groups.entering import client_at, entry_of, with_entry
+from groups.models import AgentSession
+from groups.targets import Target
+from sso_portal.lib.refusals import Refusal, Refused
+from sso_portal.lib.text import last_four, why_not_text
+from sso_portal.lib.web import NO_REFERRER, allow_any_frame, caller_of, is_framed, is_navigation, same_with_get, see_other
+from tokens.handing_off import hand_off
+from tokens.issuing import CallContext, issue
+from tokens.models import Kind, LoginToken
+from tokens.redeeming import redeem
+
+LONGEST = {"did": 64, "cid": 64, "call_id": 128, "campaign_id": 64, "destination": 64}
+# What telephone systems send when they do not know a value: @Call.ANI@  {{Contact.Id}}  {ani}  %ani%
+PLACEHOLDER = re.compile(r"@[^@\s]*@|\{\{.*\}\}|\{.*\}|%[^%\s]+%|\[\[?.*\]?\]|\$\{.*\}")
+DESTINATION = re.compile(r"[A-Za-z0-9:_.-]*")
+TOO_MANY = Refusal("too_many_requests", "This is more calls than anybody can take. Please wait a minute.", 429)
+
+
+@dataclass(frozen=True)
+class PopRequest:
+    """What a pop asks for."""
+
+    group_id: int
+    subdomain: str
+    call: CallContext
+    placeholders: tuple[str, ...]  # names whose value the telephone system had not filled in
+
+    @classmethod
+    def parse(cls, subdomain: str, query: QueryDict) -> "PopRequest":
+        """Read a pop's address. Raises Refused (400) for what cannot be meant."""
+        group_id = group_id_of(query)
+        if group_id is None:
+            raise _malformed("The group's number is missing from this address.", subdomain)
+        values = {name: _value_of(name, query, subdomain) for name in LONGEST}
+        placeholders = tuple(name for name, value in values.items() if PLACEHOLDER.fullmatch(value))
+        call = CallContext(**{name: "" if name in placeholders else value for name, value in values.items()})
+        if not DESTINATION.fullmatch(call.destination):
+            raise _malformed("The destination is a name, not an address.", subdomain)
+        return cls(group_id, subdomain.lower(), call, placeholders)
+
+
+def _value_of(name: str, query: QueryDict, subdomain: str) -> str:
+    given = query.getlist(name)
+    if len(given) > 1:
+        raise _malformed(f"{name} is given twice in this address.", subdomain)
+    value = given[0].strip() if given else ""
+    if why := why_not_text(value, longest=LONGEST[name]):
+        raise _malformed(f"{name} {why}.", subdomain)
+    return value
+
+
+def _malformed(message: str, subdomain: str) -> Refused:
+    return Refused(Refusal("malformed", message, 400), {"action": "login", "client": subdomain})
+
+
+@csrf_exempt
+@xframe_options_exempt
+@require_http_methods(["GET", "HEAD", "POST"])
+def pop(request: HttpRequest, subdomain: str) -> HttpResponse:
+    """Take a signed-in agent from the telephone system's pop into the client's CRM."""
+    if request.method == "POST":
+        return see_other(same_with_get(request))
+    if not is_navigation(request):
+        return HttpResponse(status=204)
+    asked = PopRequest.parse(subdomain, request.GET)
+    if is_framed(request):
+        return _open_in_tab(request)
+    session = _session_before(asked, request)
+    if session is None:
+        return _to_sign_in(asked, request)
+    AgentSession.objects.touch_if_due(session)
+    issued = issue(
+        entry_of(session, agent=session.agent),
+        kind=Kind.HAND_OFF,
+        actor=f"agent:{session.agent.subject}",
+        caller=caller_of(request),
+        call=asked.call,
+        session=session,
+        details={"placeholders": list(asked.placeholders)} if asked.placeholders else {},
+    )
+    return hand_off(request, issued)
+
+
+@require_http_methods(["GET", "HEAD"])
+def enter(request: HttpRequest) -> HttpResponse:
+    """Spend a login that software asked for, and hand its agent off the way the client wants it."""
+    if not is_navigation(request):
+        return HttpResponse(status=204)
+    caller = caller_of(request)
+    redemption = redeem(request.GET.get("token", ""), kind=Kind.ENTRANCE, caller=caller)
+    token = redemption.token
+    issued = issue(
+        redemption.entry,
+        kind=Kind.HAND_OFF,
+        actor=f"agent:{token.agent.subject}",
+        caller=caller,
+        call=CallContext(token.did, token.cid, token.call_id, token.campaign_id, token.destination),
+        departments=token.departments,
+        campaigns=token.campaigns,
+    )
+    return hand_off(request, issued)
+
+
+def _session_before(asked: PopRequest, request: HttpRequest) -> AgentSession | None:
+    """The live session of the asked group, with all that decides, in one SELECT. None: sign in first."""
+    sessions: QuerySet[AgentSession] = with_entry(
+        cookies.sessions_of(request), client=client_at(asked.subdomain), agent="agent"
+    )
+    session = sessions.annotate(pops_last_minute=_pops_last_minute()).first()
+    if session is None or not session.is_live() or session.agent.group_id != asked.group_id:
+        return None
+    if not session.agent.group.is_active:
+        active_group(asked.group_id)
+    if settings.RATE_LIMITS and session.pops_last_minute >= settings.LIMITS_PER_MINUTE["pop"]:  # type: ignore[attr-defined]
+        about = {"action": "login", "group": session.agent.group, "agent": session.agent}
+        raise Refused(TOO_MANY, about, retry_after=60)
+    return session
+
+
+def _pops_last_minute() -> Coalesce:
+    recent = LoginToken.objects.filter(session=OuterRef("pk"), issued_at__gt=Now() - timedelta(minutes=1))
+    return Coalesce(Subquery(recent.order_by().values("session").annotate(n=Count("pk")).values("n")), Value(0))
+
+
+def _to_sign_in(asked: PopRequest, request: HttpRequest) -> HttpResponse:
+    active_group(asked.group_id)
+    target = Target(request.get_full_path(), asked.subdomain, last_four(asked.call.cid)[-2:])
+    return see_other(sign_in_url(asked.group_id, target=target))
+
+
+def _open_in_tab(request: HttpRequest) -> HttpResponse:
+    """A frame of another site gets no cookie: offer the same address in a tab."""
+    response = render(request, "tokens/open_in_tab.html", {"url": request.get_full_path()})
+    response.headers["Referrer-Policy"] = NO_REFERRER
+    allow_any_frame(response)
+    return response

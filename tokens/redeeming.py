@@ -1,0 +1,87 @@
+"""Redeeming: a login token is exchanged for what it says, once."""
+
+from dataclasses import dataclass
+
+from django.db import transaction
+from django.db.models import OuterRef
+
+from accounts import audit
+from groups.entering import Entry, Grant, entry_of, why_not_enter, with_entry
+from groups.models import Client, EndReason
+from sso_portal.lib.refusals import Refusal, Refused
+from sso_portal.lib.secrets import digest_of
+from sso_portal.lib.web import Caller
+from tokens.models import Kind, LoginToken, RelyingParty
+
+INVALID = Refusal("invalid_token", "This login token is unknown, expired or already used.", 400)
+
+
+@dataclass(frozen=True)
+class Redemption:
+    """What a token said when it was spent."""
+
+    token: LoginToken
+    entry: Entry
+    client: Client
+    grant: Grant
+
+
+def redeem(
+    secret: str, *, kind: str = Kind.HAND_OFF, relying_party: RelyingParty | None = None, caller: Caller
+) -> Redemption:
+    """Spend a token and tell what it says, if its agent may still enter.
+
+    A `HAND_OFF` is redeemed by a relying party of its client, an `ENTRANCE` by the portal itself. Raises Refused with
+    `invalid_token`, and only that: which of the reasons it was stays in the audit log.
+    """
+    actor = f"relying_party:{relying_party.identifier}" if relying_party else "portal"
+    with transaction.atomic():  # spent, and written down, before anyone is answered
+        won = LoginToken.objects.claim(
+            secret, kind=kind, relying_party=relying_party, address=caller.address_text
+        )
+        token = _token_with_entry(secret)
+        entry = entry_of(token, agent=token.agent) if token else None
+        why = "" if won and token and entry else _why_not_won(token, kind=kind, relying_party=relying_party)
+        why = why or _why_not_now(token, entry)
+        audit.record(
+            "login.redeemed" if not why else "login.redemption_refused",
+            caller=caller,
+            actor=actor,
+            refused_for=why and INVALID.code,
+            group=token.group if token else None,
+            client=token.client if token else relying_party.client if relying_party else None,
+            agent=token.agent if token else None,
+            about=f"token:{digest_of(secret)[:12]}",
+            details={"why": why} if why else {},
+        )
+    if why or token is None or entry is None or entry.client is None or entry.grant is None:
+        raise Refused(INVALID, recorded=True)
+    return Redemption(token, entry, entry.client, entry.grant)
+
+
+def _token_with_entry(secret: str) -> LoginToken | None:
+    tokens = LoginToken.objects.filter(digest=digest_of(secret)).select_related("session", "group", "client")
+    tokens = with_entry(tokens, client=OuterRef("client"), agent="agent", grant=True)
+    return tokens.first()
+
+
+def _why_not_won(token: LoginToken | None, *, kind: str, relying_party: RelyingParty | None) -> str:
+    """Why the claim did not win, for the audit log."""
+    if token is None or token.kind != kind:
+        return "unknown"
+    if relying_party is not None and token.client_id != relying_party.client_id:
+        return "another client's"
+    return "already used" if token.redeemed_at else "expired"
+
+
+def _why_not_now(token: LoginToken | None, entry: Entry | None) -> str:
+    """Why a token that was won is worth nothing any more, for the audit log; "" when it is."""
+    if token is None or entry is None:
+        return "unknown"
+    if token.group_id != entry.agent.group_id:
+        return "agent moved"
+    session = token.session
+    if session and session.ended_at and session.end_reason != EndReason.RENEWED:
+        return "session ended"
+    refusal = why_not_enter(entry, departments=token.departments, campaigns=token.campaigns)
+    return (refusal.detail or refusal.code) if refusal else ""
