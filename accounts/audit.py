@@ -31,7 +31,7 @@ def record(
     about: str = "",
     details: dict[str, Any] | None = None,
 ) -> Event:
-    """Add one event. `refused_for` is the reason word of a refusal; `about` names another object (a key's prefix …).
+    """Add one event. `action` is the act, `<object>.<verb>`, done or refused; `refused_for` is the reason word of a refusal; `about` names another object (a key's prefix …).
 
     `details` holds no secrets: tokens by the first twelve hex digits of their digest, telephone numbers by their
     last four digits.
@@ -62,6 +62,6 @@ def record_refusal(refused: Refused, *, caller: Caller) -> None:
     if refused.refusal.detail:
         details["detail"] = refused.refusal.detail
     record(
-        f"{about.pop('action')}.refused", caller=caller, refused_for=refused.refusal.code, details=details, **about
+        about.pop("action"), caller=caller, refused_for=refused.refusal.code, details=details, **about
     )
     refused.recorded = True

@@ -19,26 +19,26 @@ STARTED = "started"  # epoch seconds, in the administrator's session
 @receiver(account.user_logged_in)
 def _signed_in(request: HttpRequest, user: Administrator, **_: Any) -> None:
     request.session[STARTED] = timezone.now().timestamp()
-    _record(request, user, "administrator.signed_in")
+    _record(request, user, "administrator.sign_in")
 
 
 @receiver(user_logged_out)
 def _signed_out(request: HttpRequest, user: Administrator | None, **_: Any) -> None:
     if user is not None:
-        _record(request, user, "administrator.signed_out")
+        _record(request, user, "administrator.sign_out")
 
 
 @receiver(account.password_changed)
 @receiver(account.password_reset)
 def _password_changed(request: HttpRequest, user: Administrator, **_: Any) -> None:
-    _record(request, user, "administrator.password_changed")
+    _record(request, user, "administrator.change_password")
 
 
 @receiver(mfa.authenticator_added)
 @receiver(mfa.authenticator_removed)
 @receiver(mfa.authenticator_reset)
 def _factors_changed(request: HttpRequest, user: Administrator, authenticator: Any, **_: Any) -> None:
-    _record(request, user, "administrator.factors_changed", {"factor": authenticator.type})
+    _record(request, user, "administrator.change_factors", {"factor": authenticator.type})
 
 
 def _record(

@@ -113,8 +113,8 @@ def _facts(group: Group, locked: set[str]) -> list[dict[str, Any]]:
     now = timezone.now()
     agents = group.agents.aggregate(all=Count("pk"), pending=Count("pk", filter=Q(password="")))  # noqa: S106
     signed_in = AgentSession.objects.live().filter(agent__group=group).values("agent").distinct().count()
-    today = Event.objects.filter(group_id=group.pk, at__gte=now - timedelta(hours=24))
-    pops = today.aggregate(issued=Count("pk", filter=Q(action="login.issued")), refused=Count("pk", filter=Q(action="login.refused")))
+    today = Event.objects.filter(group_id=group.pk, action="login.issue", at__gte=now - timedelta(hours=24))
+    pops = today.aggregate(issued=Count("pk", filter=Q(outcome="ok")), refused=Count("pk", filter=Q(outcome="refused")))
     return [
         {"label": "Agents", "value": agents["all"], "note": f"{agents['pending']:,} without a password yet"},
         {"label": "Signed in now", "value": signed_in, "note": ""},

@@ -30,7 +30,7 @@ def group_id_of(query: QueryDict) -> int | None:
     if not given:
         return None
     if len(given) > 1 or not (given[0].isascii() and given[0].isdigit() and len(given[0]) <= 9):
-        raise Refused(BAD_GROUP, {"action": "agent.door"})
+        raise Refused(BAD_GROUP, {"action": "agent.sign_in"})
     return int(given[0])
 
 
@@ -38,7 +38,7 @@ def active_group(group_id: int) -> Group:
     """The group of this number. Raises Refused for one that is unknown or inactive, alike."""
     group = Group.objects.filter(pk=group_id, is_active=True).first()
     if group is None:
-        raise Refused(UNKNOWN_GROUP, {"action": "agent.door"})
+        raise Refused(UNKNOWN_GROUP, {"action": "agent.sign_in"})
     return group
 
 

@@ -62,6 +62,7 @@ class Entry:
     agent: Agent
     entitlement: Entitlement | None
     is_listed: bool
+    asked: str  # the client's subdomain, as it was asked for
     grant: Grant | None = None
 
     @property
@@ -144,14 +145,15 @@ def with_entry(rows: QuerySet[M], *, client: Any, agent: str = "", grant: bool =
     return rows.select_related(f"{path}group").annotate(entry=Subquery(entitlements.values(told=JSONObject(**told))))
 
 
-def entry_of(row: Any, *, agent: Agent) -> Entry:
+def entry_of(row: Any, *, agent: Agent, asked: str) -> Entry:
     """The entry that a row of `with_entry` tells of."""
     told = row.entry
     if told is None:
-        return Entry(agent, None, is_listed=False)
+        return Entry(agent, None, is_listed=False, asked=asked)
     client = Client(**told["client"])
     entitlement = Entitlement(pk=told["entitlement"], group=agent.group, client=client)
-    return Entry(agent, entitlement, bool(told["is_listed"]), _grant_of(told) if "client_campaigns" in told else None)
+    grant = _grant_of(told) if "client_campaigns" in told else None
+    return Entry(agent, entitlement, bool(told["is_listed"]), asked, grant)
 
 
 def _grant_of_agent(agent: OuterRef) -> dict[str, Subquery]:

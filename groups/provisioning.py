@@ -20,7 +20,7 @@ def find_or_provision(
     if agent.provisioned_by == ProvisionedBy.API and (agent.full_name, agent.email) != (full_name, email or agent.email):
         agent.full_name, agent.email = full_name, email or agent.email
         agent.save(update_fields=["full_name", "email"])
-        audit.record("agent.updated", caller=caller, actor=by, group=group, agent=agent)
+        audit.record("agent.update", caller=caller, actor=by, group=group, agent=agent)
     return agent
 
 
@@ -30,7 +30,7 @@ def _provision(group: Group, username: str, full_name: str, email: str, by: str,
             agent = Agent.objects.create(
                 group=group, username=username, full_name=full_name, email=email, provisioned_by=ProvisionedBy.API
             )
-            audit.record("agent.provisioned", caller=caller, actor=by, group=group, agent=agent)
+            audit.record("agent.provision", caller=caller, actor=by, group=group, agent=agent)
             return agent
     except IntegrityError:  # another request made the same agent a moment ago
         return Agent.objects.named(username, group_id=group.pk).get()

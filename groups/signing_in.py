@@ -111,7 +111,7 @@ def start_session(
     )
     Agent.objects.filter(pk=agent.pk).update(last_signed_in_at=Now(), last_address=caller.address_text)
     audit.record(
-        "agent.signed_in",
+        "agent.sign_in",
         caller=caller,
         actor=f"agent:{agent.subject}",
         group=group,
@@ -149,7 +149,7 @@ def choose_password(
             return None
         agent.sessions.filter(~Q(pk=replaces.pk if replaces else None)).end(EndReason.PASSWORD)
         audit.record(
-            "agent.password_chosen",
+            "agent.choose_password",
             caller=caller,
             actor=f"agent:{agent.subject}",
             group=agent.group,

@@ -11,11 +11,18 @@ from sso_portal.lib.secrets import canonical_code, digest_of, new_readable_code
 from sso_portal.lib.web import Caller
 
 
+ACTS = {
+    AgentStatus.ACTIVE: "agent.enable",
+    AgentStatus.SUSPENDED: "agent.suspend",
+    AgentStatus.DISABLED: "agent.disable",
+}
+
+
 def sign_out(session: AgentSession, *, caller: Caller) -> None:
     """End the session that the agent leaves."""
     with transaction.atomic():
         if AgentSession.objects.filter(pk=session.pk).end(EndReason.SIGNED_OUT):
-            _record("agent.signed_out", session.agent, f"agent:{session.agent.subject}", caller)
+            _record("agent.sign_out", session.agent, f"agent:{session.agent.subject}", caller)
 
 
 def set_status(agent: Agent, status: AgentStatus, *, by: str, caller: Caller) -> None:
@@ -24,7 +31,7 @@ def set_status(agent: Agent, status: AgentStatus, *, by: str, caller: Caller) ->
         Agent.objects.filter(pk=agent.pk).update(status=status)
         if status != AgentStatus.ACTIVE:
             agent.sessions.end(EndReason.STOPPED)
-        _record(f"agent.{'enabled' if status == AgentStatus.ACTIVE else status}", agent, by, caller)
+        _record(ACTS[status], agent, by, caller)
     agent.status = status
 
 
@@ -32,7 +39,7 @@ def end_sessions(agent: Agent, *, by: str, caller: Caller) -> int:
     """End every session of an agent, who may sign in again; how many."""
     with transaction.atomic():
         ended = agent.sessions.end(EndReason.ENDED)
-        _record("agent.sessions_ended", agent, by, caller, sessions=ended)
+        _record("agent.end_sessions", agent, by, caller, sessions=ended)
     return ended
 
 
@@ -40,7 +47,7 @@ def unlock(agent: Agent, *, by: str, caller: Caller) -> None:
     """Let an agent whom wrong passwords locked try again."""
     with transaction.atomic():
         lockout.forget(door=agent.group.door, name=agent.username_key)
-        _record("agent.unlocked", agent, by, caller)
+        _record("agent.unlock", agent, by, caller)
 
 
 def give_activation_code(agent: Agent, *, by: str, caller: Caller) -> str:
@@ -54,7 +61,7 @@ def give_activation_code(agent: Agent, *, by: str, caller: Caller) -> str:
             activation_digest=digest_of(canonical_code(code)),
             activation_expires_at=Now() + settings.ACTIVATION_CODE_LIFETIME,
         )
-        _record("agent.activation_code_given", agent, by, caller)
+        _record("agent.give_activation_code", agent, by, caller)
     return code
 
 
@@ -63,7 +70,7 @@ def set_password(agent: Agent, password: str, *, by: str, caller: Caller) -> Non
     with transaction.atomic():
         Agent.objects.filter(pk=agent.pk).update(password=make_password(password), must_choose_password=True)
         agent.sessions.end(EndReason.PASSWORD)
-        _record("agent.password_set", agent, by, caller)
+        _record("agent.set_password", agent, by, caller)
 
 
 def _record(action: str, agent: Agent, by: str, caller: Caller, **details: int) -> None:

@@ -297,7 +297,7 @@ def _login(group: Group, at: datetime, chance: random.Random, subjects: list[str
         reference="DEMO-0000-0000",
         door="agents",
         actor=f"agent:{subject}",
-        action="login.refused" if is_refused else "login.issued",
+        action="login.issue",
         outcome=Outcome.REFUSED if is_refused else Outcome.OK,
         reason="client_unavailable" if is_refused else "",
         group_id=group.pk,

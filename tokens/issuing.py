@@ -18,6 +18,9 @@ from sso_portal.lib.web import Caller
 from tokens.models import LoginToken, PlatformKey
 
 
+ACTION = "login.issue"
+
+
 @dataclass(frozen=True)
 class CallContext:
     """What the telephone system tells of a call. Claims for the CRM; nothing here decides anything."""
@@ -65,7 +68,8 @@ def issue(
     client = entry.client
     if refusal or client is None:
         assert refusal is not None  # noqa: S101  (no client, no entitlement: refused above)
-        raise Refused(refusal, {"action": "login", "actor": actor, "group": entry.agent.group, "client": client})
+        about = {"actor": actor, "group": entry.agent.group, "client": client or entry.asked, "agent": entry.agent}
+        raise Refused(refusal, {"action": ACTION} | about)
     secret = new_secret("lt_")
     with transaction.atomic():
         token = LoginToken.objects.create(
@@ -86,7 +90,7 @@ def issue(
             expires_at=Now() + settings.LOGIN_TOKEN_LIFETIME,
         )
         audit.record(
-            "login.issued",
+            ACTION,
             caller=caller,
             actor=actor,
             group=entry.agent.group,

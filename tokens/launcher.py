@@ -65,7 +65,7 @@ def launches_of(session: AgentSession) -> list[Launch]:
         .annotate(is_listed=Exists(AgentEntitlement.objects.filter(agent=agent, entitlement=OuterRef("pk"))))
         .order_by("client__name")
     )
-    entries = [Entry(agent, row, row.is_listed) for row in rows]
+    entries = [Entry(agent, row, row.is_listed, row.client.subdomain) for row in rows]
     launches = [
         Launch(client.name, client.subdomain, _pop_url(client.subdomain, agent), last_entered.get(client.pk))
         for entry in entries

@@ -22,7 +22,7 @@ from sso_portal.lib.refusals import Refusal, Refused
 from sso_portal.lib.text import last_four, why_not_text
 from sso_portal.lib.web import NO_REFERRER, allow_any_frame, caller_of, is_framed, is_navigation, same_with_get, see_other
 from tokens.handing_off import hand_off
-from tokens.issuing import CallContext, issue
+from tokens.issuing import ACTION, CallContext, issue
 from tokens.models import Kind, LoginToken
 from tokens.redeeming import redeem
 
@@ -67,7 +67,7 @@ def _value_of(name: str, query: QueryDict, subdomain: str) -> str:
 
 
 def _malformed(message: str, subdomain: str) -> Refused:
-    return Refused(Refusal("malformed", message, 400), {"action": "login", "client": subdomain})
+    return Refused(Refusal("malformed", message, 400), {"action": ACTION, "client": subdomain})
 
 
 @csrf_exempt
@@ -87,7 +87,7 @@ def pop(request: HttpRequest, subdomain: str) -> HttpResponse:
         return _to_sign_in(asked, request)
     AgentSession.objects.touch_if_due(session)
     issued = issue(
-        entry_of(session, agent=session.agent),
+        entry_of(session, agent=session.agent, asked=asked.subdomain),
         kind=Kind.HAND_OFF,
         actor=f"agent:{session.agent.subject}",
         caller=caller_of(request),
@@ -129,7 +129,7 @@ def _session_before(asked: PopRequest, request: HttpRequest) -> AgentSession | N
     if not session.agent.group.is_active:
         active_group(asked.group_id)
     if settings.RATE_LIMITS and session.pops_last_minute >= settings.LIMITS_PER_MINUTE["pop"]:  # type: ignore[attr-defined]
-        about = {"action": "login", "group": session.agent.group, "agent": session.agent}
+        about = {"action": ACTION, "group": session.agent.group, "agent": session.agent}
         raise Refused(TOO_MANY, about, retry_after=60)
     return session
 

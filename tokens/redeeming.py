@@ -40,11 +40,11 @@ def redeem(
             secret, kind=kind, relying_party=relying_party, address=caller.address_text
         )
         token = _token_with_entry(secret)
-        entry = entry_of(token, agent=token.agent) if token else None
+        entry = entry_of(token, agent=token.agent, asked=token.client.subdomain) if token else None
         why = "" if won and token and entry else _why_not_won(token, kind=kind, relying_party=relying_party)
         why = why or _why_not_now(token, entry)
         audit.record(
-            "login.redeemed" if not why else "login.redemption_refused",
+            "login.redeem",
             caller=caller,
             actor=actor,
             refused_for=why and INVALID.code,

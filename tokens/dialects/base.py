@@ -9,7 +9,6 @@ from typing import Any, ClassVar
 import structlog
 from django.core.exceptions import RequestDataTooBig
 from django.db import InterfaceError, OperationalError
-from django.http import HttpResponseBase
 from rest_framework import exceptions
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.parsers import BaseParser
@@ -154,13 +153,9 @@ class Door(APIView):
     def options(self, request: Request, *args: Any, **kwargs: Any) -> Response:  # type: ignore[override]
         raise exceptions.MethodNotAllowed("OPTIONS")
 
-    def finalize_response(
-        self, request: Request, response: HttpResponseBase, *args: Any, **kwargs: Any
-    ) -> HttpResponseBase:
-        response = super().finalize_response(request, response, *args, **kwargs)  # type: ignore[arg-type, assignment]
-        for name in ("Vary",):  # nothing varies: no cookie and no Accept is looked at
-            response.headers.pop(name, None)
-        return response
+    @property
+    def default_response_headers(self) -> dict[str, str]:
+        return {}
 
 
 def basic_credentials(request: Request) -> tuple[str, str] | None:

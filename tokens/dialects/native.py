@@ -43,7 +43,7 @@ class NativeDoor(Door):
 class RedeemToken(NativeDoor):
     """`POST /api/v1/tokens/redeem`: a relying party exchanges a login token for what it says, once."""
 
-    action = "login.redemption"
+    action = "login.redeem"
     relying_party: RelyingParty
 
     def admit(self, request: Request) -> None:

@@ -21,7 +21,7 @@ from sso_portal.lib.refusals import Refusal, Refused
 from sso_portal.lib.text import why_not_username
 from tokens.dialects.base import TOO_MANY, Door, text_field
 from tokens.handing_off import address_of
-from tokens.issuing import CallContext, issue
+from tokens.issuing import ACTION, CallContext, issue
 from tokens.models import AddressRule, Kind, LoginToken, PlatformKey
 
 # One answer for a missing, wrong, ended or foreign key, and for an address that is not on the list.
@@ -35,7 +35,7 @@ class PlatformDoor(Door):
     """An address of this API: the key's group, called from an address on its list."""
 
     name = "platform"
-    action = "login"
+    action = ACTION
     key: PlatformKey
 
     def admit(self, request: Request) -> None:
@@ -165,7 +165,7 @@ def _email(body: dict[str, Any]) -> str:
 def _entry(agent: Agent, subdomain: str) -> Entry:
     rows = with_entry(Agent.objects.filter(pk=agent.pk), client=client_at(subdomain), grant=True)
     row = rows.get()
-    return entry_of(row, agent=row)
+    return entry_of(row, agent=row, asked=subdomain)
 
 
 def _logins_last_minute() -> Coalesce:

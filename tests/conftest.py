@@ -1,0 +1,76 @@
+"""What the tests share: the cast of people, callers, and a SQLite that lets itself be emptied."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from accounts import triggers
+from sso_portal.lib.addresses import parse_address
+from sso_portal.lib.web import Caller
+from tests import factories
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _flush_passes_the_triggers() -> Iterator[None]:
+    """SQLite flushes by DELETE, which the audit log refuses: lift its triggers for the flush between tests.
+
+    (PostgreSQL flushes by TRUNCATE, which production denies by grant instead.)
+    """
+    if connection.vendor != "sqlite":
+        yield
+        return
+    operations = type(connection.ops)
+    flush = operations.execute_sql_flush
+
+    def without_triggers(self: Any, statements: list[str]) -> None:
+        flush(self, [*triggers.REMOVE["sqlite"], *statements, *triggers.INSTALL["sqlite"]])
+
+    patch = pytest.MonkeyPatch()
+    patch.setattr(operations, "execute_sql_flush", without_triggers)
+    yield
+    patch.undo()
+
+
+@pytest.fixture
+def caller() -> Caller:
+    """Somebody at a documentation address."""
+    return Caller("TEST-0000-0000", parse_address("203.0.113.9"), "pytest", "test")
+
+
+@pytest.fixture
+def group() -> Any:
+    return factories.GroupFactory(name="Northwind", code="northwind")
+
+
+@pytest.fixture
+def client_company() -> Any:
+    """demoaws, with campaigns 1 to 3 and department 1."""
+    company = factories.ClientFactory(subdomain="demoaws", name="Demo AWS")
+    factories.DepartmentFactory(client=company, number=1)
+    for number in (1, 2, 3):
+        factories.CampaignFactory(client=company, number=number)
+    return company
+
+
+@pytest.fixture
+def entitlement(group: Any, client_company: Any) -> Any:
+    return factories.EntitlementFactory(group=group, client=client_company)
+
+
+@pytest.fixture
+def agent(group: Any) -> Any:
+    """Alice, an active agent of the group; her password is `factories.PASSWORD`."""
+    return factories.AgentFactory(group=group, username="alice", full_name="Alice Ames")
+
+
+@pytest.fixture
+def other_group() -> Any:
+    return factories.GroupFactory(name="Southgate", code="southgate")
+
+
+@pytest.fixture
+def relying_party(client_company: Any) -> Any:
+    """demoaws' CRM; its secret is `factories.SECRET`."""
+    return factories.RelyingPartyFactory(client=client_company)

@@ -1,0 +1,155 @@
+"""Rows for tests, valid unless a test says otherwise."""
+
+from datetime import timedelta
+from typing import Any
+
+import factory
+from django.contrib.auth.hashers import make_password
+from django.utils import timezone
+
+from accounts.models import Administrator
+from groups import models as groups
+from sso_portal.lib.secrets import digest_of, new_secret
+from tokens import models as tokens
+
+PASSWORD = "correct horse battery"
+SECRET = "rs_the-secret-of-the-relying-party-under-test"
+PLATFORM_KEY = "pk_the-platform-key-under-test"
+_encoded: dict[str, str] = {}
+
+
+def encoded(password: str) -> str:
+    """The hash of a password, computed once a run."""
+    if password not in _encoded:
+        _encoded[password] = make_password(password)
+    return _encoded[password]
+
+
+class AdministratorFactory(factory.django.DjangoModelFactory):
+    class Meta:
+        model = Administrator
+        skip_postgeneration_save = True
+
+    email = factory.Sequence(lambda n: f"admin{n}@portal.example")
+    full_name = "Ada Admin"
+    password = factory.LazyFunction(lambda: encoded(PASSWORD))
+
+
+class GroupFactory(factory.django.DjangoModelFactory):
+    class Meta:
+        model = groups.Group
+
+    code = factory.Sequence(lambda n: f"group-{n}")
+    name = factory.Sequence(lambda n: f"Group {n}")
+
+
+class MembershipFactory(factory.django.DjangoModelFactory):
+    class Meta:
+        model = groups.Membership
+
+    administrator = factory.SubFactory(AdministratorFactory)
+    group = factory.SubFactory(GroupFactory)
+    role = groups.Role.OWNER
+
+
+class ClientFactory(factory.django.DjangoModelFactory):
+    class Meta:
+        model = groups.Client
+
+    subdomain = factory.Sequence(lambda n: f"client{n}")
+    name = factory.Sequence(lambda n: f"Client {n}")
+    login_url = factory.LazyAttribute(lambda row: f"https://{row.subdomain}.crm.example/login")
+
+
+class DepartmentFactory(factory.django.DjangoModelFactory):
+    class Meta:
+        model = groups.Department
+
+    client = factory.SubFactory(ClientFactory)
+    number = factory.Sequence(lambda n: n + 1)
+    name = "Care"
+
+
+class CampaignFactory(factory.django.DjangoModelFactory):
+    class Meta:
+        model = groups.Campaign
+
+    client = factory.SubFactory(ClientFactory)
+    number = factory.Sequence(lambda n: n + 1)
+    name = "Spring"
+
+
+class EntitlementFactory(factory.django.DjangoModelFactory):
+    class Meta:
+        model = groups.Entitlement
+
+    group = factory.SubFactory(GroupFactory)
+    client = factory.SubFactory(ClientFactory)
+
+
+class AgentFactory(factory.django.DjangoModelFactory):
+    class Meta:
+        model = groups.Agent
+
+    group = factory.SubFactory(GroupFactory)
+    username = factory.Sequence(lambda n: f"agent{n}")
+    full_name = "Andy Agent"
+    password = factory.LazyFunction(lambda: encoded(PASSWORD))
+
+
+class AgentSessionFactory(factory.django.DjangoModelFactory):
+    """A live session; the secret for its cookie is in `secret`."""
+
+    class Meta:
+        model = groups.AgentSession
+        exclude = ("secret",)
+
+    secret = factory.LazyFunction(new_secret)
+    digest = factory.LazyAttribute(lambda row: digest_of(row.secret))
+    agent = factory.SubFactory(AgentFactory)
+    methods = ["pwd"]
+    idle_at = factory.LazyFunction(lambda: timezone.now() + timedelta(minutes=30))
+    ends_at = factory.LazyFunction(lambda: timezone.now() + timedelta(hours=12))
+
+
+class CredentialFactory(factory.django.DjangoModelFactory):
+    class Meta:
+        abstract = True
+
+    name = "Under test"
+
+    @classmethod
+    def _build_row(cls, model: Any, secret: str, **fields: Any) -> Any:
+        row = model(**fields)
+        row.take(secret)
+        return row
+
+    @classmethod
+    def _create(cls, model_class: Any, *args: Any, **fields: Any) -> Any:
+        row = cls._build_row(model_class, fields.pop("secret"), **fields)
+        row.save()
+        return row
+
+
+class RelyingPartyFactory(CredentialFactory):
+    class Meta:
+        model = tokens.RelyingParty
+
+    client = factory.SubFactory(ClientFactory)
+    secret = SECRET
+
+
+class PlatformKeyFactory(CredentialFactory):
+    class Meta:
+        model = tokens.PlatformKey
+
+    group = factory.SubFactory(GroupFactory)
+    secret = PLATFORM_KEY
+
+
+class AddressRuleFactory(factory.django.DjangoModelFactory):
+    class Meta:
+        model = tokens.AddressRule
+
+    group = factory.SubFactory(GroupFactory)
+    network = "127.0.0.1/32"
