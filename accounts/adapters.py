@@ -26,13 +26,18 @@ class AccountAdapter(DefaultAccountAdapter):
 
     def authenticate(self, request: HttpRequest, **credentials: Any) -> Administrator | None:
         """The administrator with this e-mail and password, or None: unknown, wrong and locked look alike."""
-        name, password = canonical_name(str(credentials.get("email", ""))), str(credentials.get("password", ""))
+        name, password = (
+            canonical_name(str(credentials.get("email", ""))),
+            str(credentials.get("password", "")),
+        )
         if not lockout.may_try(door=lockout.MAIN_DOOR, name=name):
             passwords.verify(password, "")
-            return self._refuse(request, name, "locked")
+            self._refuse(request, name, "locked")
+            return None
         administrator = super().authenticate(request, **credentials)
         if not isinstance(administrator, Administrator):
-            return self._refuse(request, name, "wrong_credentials")
+            self._refuse(request, name, "wrong_credentials")
+            return None
         lockout.forget(door=lockout.MAIN_DOOR, name=name)
         return administrator
 

@@ -46,7 +46,17 @@ class ReadOnlyAdmin(admin.ModelAdmin):
 
 @admin.register(Event)
 class EventAdmin(ReadOnlyAdmin):
-    list_display = ("at", "action", "outcome", "reason", "group_id", "client", "agent", "address", "reference")
+    list_display = (
+        "at",
+        "action",
+        "outcome",
+        "reason",
+        "group_id",
+        "client",
+        "agent",
+        "address",
+        "reference",
+    )
     list_filter = ("outcome", "action", "at")
     search_fields = ("=reference", "=agent", "=client", "=actor")
     show_full_result_count = False

@@ -31,10 +31,10 @@ def record(
     about: str = "",
     details: dict[str, Any] | None = None,
 ) -> Event:
-    """Add one event. `action` is the act, `<object>.<verb>`, done or refused; `refused_for` is the reason word of a refusal; `about` names another object (a key's prefix …).
+    """Add one event. `action` is the act, `<object>.<verb>`, done or refused; `refused_for` the refusal's reason word.
 
-    `details` holds no secrets: tokens by the first twelve hex digits of their digest, telephone numbers by their
-    last four digits.
+    `about` names another object (a key by its prefix, a session by its sid). `details` holds no secrets: tokens by the
+    first twelve hex digits of their digest, telephone numbers by their last four digits.
     """
     return Event.objects.create(
         reference=caller.reference,
@@ -61,7 +61,5 @@ def record_refusal(refused: Refused, *, caller: Caller) -> None:
     details = {"status": refused.refusal.status} | about.pop("details", {})
     if refused.refusal.detail:
         details["detail"] = refused.refusal.detail
-    record(
-        about.pop("action"), caller=caller, refused_for=refused.refusal.code, details=details, **about
-    )
+    record(about.pop("action"), caller=caller, refused_for=refused.refusal.code, details=details, **about)
     refused.recorded = True

@@ -31,7 +31,10 @@ def administrator_session(get_response: GetResponse) -> GetResponse:
 def _why_not_on(request: HttpRequest) -> HttpResponseRedirect | None:
     now = timezone.now().timestamp()
     started, seen = request.session.get(STARTED, 0), request.session.get(SEEN, now)
-    idle, longest = settings.ADMINISTRATOR_IDLE.total_seconds(), settings.ADMINISTRATOR_LONGEST.total_seconds()
+    idle, longest = (
+        settings.ADMINISTRATOR_IDLE.total_seconds(),
+        settings.ADMINISTRATOR_LONGEST.total_seconds(),
+    )
     if now - started > longest or now - seen > idle:
         logout(request)
         return redirect(f"{reverse('account_login')}?next={request.path}")

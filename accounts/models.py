@@ -75,7 +75,9 @@ class Event(models.Model):
     at = models.DateTimeField(db_default=Now())
     reference = models.CharField(max_length=16)
     door = models.CharField(max_length=32)
-    actor = models.CharField(max_length=254)  # who did it: `agent:<subject>`, `administrator:<e-mail>`, `key:<prefix>` …
+    actor = models.CharField(
+        max_length=254
+    )  # who did it: `agent:<subject>`, `administrator:<e-mail>`, `key:<prefix>` …
     action = models.CharField(max_length=64)
     outcome = models.CharField(max_length=8, choices=Outcome)
     reason = models.CharField(max_length=64, blank=True)

@@ -15,7 +15,9 @@ class MaximumLengthValidator:
 
     def validate(self, password: str, user: Any = None) -> None:
         if len(password) > LONGEST:
-            raise ValidationError(f"Please use no more than {LONGEST:,} characters.", code="password_too_long")
+            raise ValidationError(
+                f"Please use no more than {LONGEST:,} characters.", code="password_too_long"
+            )
 
     def get_help_text(self) -> str:
         return f"At most {LONGEST:,} characters; spaces and every script are welcome."

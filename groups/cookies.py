@@ -12,9 +12,11 @@ from sso_portal.lib.secrets import digest_of
 
 
 def sessions_of(request: HttpRequest) -> AgentSessionQuerySet:
-    """The session that the agent's cookie names, if any, open or not, with its agent, group and the database's `now`."""
+    """The session that the agent's cookie names, open or not, with its agent, group and the database's `now`."""
     secret = request.COOKIES.get(settings.AGENT_COOKIE_NAME, "")
-    sessions = AgentSession.objects.filter(digest=digest_of(secret)) if secret else AgentSession.objects.none()
+    sessions = (
+        AgentSession.objects.filter(digest=digest_of(secret)) if secret else AgentSession.objects.none()
+    )
     return sessions.select_related("agent__group").annotate(
         now=ExpressionWrapper(Now(), output_field=DateTimeField())
     )
@@ -22,20 +24,20 @@ def sessions_of(request: HttpRequest) -> AgentSessionQuerySet:
 
 def keep_session(response: HttpResponseBase, secret: str) -> None:
     """Let the browser carry the session until it closes."""
-    response.set_cookie(  # type: ignore[attr-defined]
+    response.set_cookie(
         settings.AGENT_COOKIE_NAME, secret, secure=settings.HTTPS, httponly=True, samesite="Lax", path="/"
     )
-    response.delete_cookie(settings.PENDING_COOKIE_NAME, samesite="Lax")  # type: ignore[attr-defined]
+    response.delete_cookie(settings.PENDING_COOKIE_NAME, samesite="Lax")
 
 
 def drop_session(response: HttpResponseBase) -> None:
     """Let the browser forget the session."""
-    response.delete_cookie(settings.AGENT_COOKIE_NAME, samesite="Lax")  # type: ignore[attr-defined]
+    response.delete_cookie(settings.AGENT_COOKIE_NAME, samesite="Lax")
 
 
 def keep_pending(response: HttpResponseBase, pending: str) -> None:
     """Carry the proof of an agent who is about to choose a password."""
-    response.set_cookie(  # type: ignore[attr-defined]
+    response.set_cookie(
         settings.PENDING_COOKIE_NAME,
         pending,
         max_age=int(PENDING_LIFETIME.total_seconds()),

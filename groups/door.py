@@ -103,7 +103,12 @@ def _sign_in_form(
 ) -> HttpResponse:
     """The page with this form: only the password is asked of the agent whose session went idle here."""
     unlock = None
-    if session and not session.is_live() and session.agent.group_id == group.pk and "switch" not in request.GET:
+    if (
+        session
+        and not session.is_live()
+        and session.agent.group_id == group.pk
+        and "switch" not in request.GET
+    ):
         unlock = session.agent
         form.for_unlocking(unlock.username)
     context = {

@@ -9,7 +9,6 @@ from django.db.models import (
     CharField,
     DateTimeField,
     Exists,
-    Model,
     OuterRef,
     QuerySet,
     Subquery,
@@ -87,7 +86,9 @@ def why_not_enter(
         detail = "no entitlement" if entitlement is None else "client inactive"
         return Refusal("client_unavailable", "Your group has no access to this client.", 403, detail)
     if not (agent.all_clients or entry.is_listed):
-        return Refusal("client_unavailable", "You have no access to this client.", 403, "not among the agent's clients")
+        return Refusal(
+            "client_unavailable", "You have no access to this client.", 403, "not among the agent's clients"
+        )
     if entitlement.client.is_paused:
         return Refusal("client_unavailable", "This client has paused all sign-ins for now.", 403, "paused")
     return _why_not_granted(entry.grant, departments, campaigns)
@@ -105,7 +106,9 @@ def _why_not_granted(
             "unknown_department", f"department_id {_listed(unknown)} is not one of your group's here.", 400
         )
     if unknown := set(campaigns or ()) - grant.campaigns:
-        return Refusal("unknown_campaign", f"campaign_id {_listed(unknown)} is not one of your group's here.", 400)
+        return Refusal(
+            "unknown_campaign", f"campaign_id {_listed(unknown)} is not one of your group's here.", 400
+        )
     return None
 
 
@@ -113,7 +116,7 @@ def _listed(numbers: Collection[int]) -> str:
     return ", ".join(str(number) for number in sorted(numbers))
 
 
-M = TypeVar("M", bound=Model)
+Q = TypeVar("Q", bound=QuerySet[Any])
 CLIENT_FIELDS = [
     field.attname for field in Client._meta.concrete_fields if not isinstance(field, DateTimeField)
 ]
@@ -124,7 +127,7 @@ def client_at(subdomain: str) -> Subquery:
     return Subquery(Client.objects.filter(subdomain=subdomain).order_by().values("pk"))
 
 
-def with_entry(rows: QuerySet[M], *, client: Any, agent: str = "", grant: bool = False) -> QuerySet[M]:
+def with_entry(rows: Q, *, client: Any, agent: str = "", grant: bool = False) -> Q:
     """Add what `entry_of` needs to rows that lead to an agent, in the same SELECT.
 
     `client` is the client as an expression; `agent` the path from the rows to the agent ("" for agents themselves);
@@ -142,7 +145,9 @@ def with_entry(rows: QuerySet[M], *, client: Any, agent: str = "", grant: bool =
     }
     entitlements = Entitlement.objects.filter(group=OuterRef(f"{path}group"), client=client)
     told |= _grant_of_agent(OuterRef(OuterRef(f"{path}pk"))) if grant else {}
-    return rows.select_related(f"{path}group").annotate(entry=Subquery(entitlements.values(told=JSONObject(**told))))
+    return rows.select_related(f"{path}group").annotate(
+        entry=Subquery(entitlements.values(told=JSONObject(**told)))
+    )
 
 
 def entry_of(row: Any, *, agent: Agent, asked: str) -> Entry:
@@ -170,7 +175,9 @@ def _grant_of_agent(agent: OuterRef) -> dict[str, Subquery]:
 
 def _numbers(rows: QuerySet[Any], path: str = "") -> Subquery:
     """The numbers of these rows' active departments or campaigns, as text; NULL where there are no rows at all."""
-    number = Case(When(**{f"{path}is_active": True}, then=Cast(f"{path}number", CharField())), default=Value(""))
+    number = Case(
+        When(**{f"{path}is_active": True}, then=Cast(f"{path}number", CharField())), default=Value("")
+    )
     return Subquery(rows.order_by().values(together=Value(1)).annotate(all=Joined(number)).values("all"))
 
 

@@ -50,18 +50,22 @@ class Group(models.Model):
         default=3, validators=[MinValueValidator(1), MaxValueValidator(10)]
     )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
-    clients = models.ManyToManyField(
+    clients: "models.ManyToManyField[Client, Entitlement]" = models.ManyToManyField(
         "Client", through="Entitlement", related_name="groups"
     )
 
     class Meta:
         ordering: ClassVar = ["name"]
         constraints: ClassVar = [
-            models.CheckConstraint(condition=Q(idle_minutes__range=(5, 60)), name="group_idle_5_to_60_minutes"),
+            models.CheckConstraint(
+                condition=Q(idle_minutes__range=(5, 60)), name="group_idle_5_to_60_minutes"
+            ),
             models.CheckConstraint(
                 condition=Q(longest_session_hours__range=(1, 24)), name="group_session_1_to_24_hours"
             ),
-            models.CheckConstraint(condition=Q(sessions_per_agent__range=(1, 10)), name="group_sessions_1_to_10"),
+            models.CheckConstraint(
+                condition=Q(sessions_per_agent__range=(1, 10)), name="group_sessions_1_to_10"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -110,12 +114,16 @@ class Client(models.Model):
         max_length=63,
         unique=True,
         validators=[
-            RegexValidator(r"\A[a-z0-9]([a-z0-9-]*[a-z0-9])?\Z", "Use lower-case letters, digits and hyphens.")
+            RegexValidator(
+                r"\A[a-z0-9]([a-z0-9-]*[a-z0-9])?\Z", "Use lower-case letters, digits and hyphens."
+            )
         ],
     )
     name = models.CharField(max_length=NAME_LENGTH, validators=[validate_text])
     is_active = models.BooleanField(default=True)
-    is_paused = models.BooleanField(default=False, help_text="The client company has stopped all entries for now.")
+    is_paused = models.BooleanField(
+        default=False, help_text="The client company has stopped all entries for now."
+    )
     hand_off = models.CharField(max_length=16, choices=HandOff, default=HandOff.REDIRECT)
     login_url = models.URLField(
         "login address", max_length=500, help_text="Where the CRM receives agents: https, without a query."
@@ -130,7 +138,9 @@ class Client(models.Model):
     class Meta:
         ordering: ClassVar = ["name"]
         constraints: ClassVar = [
-            models.CheckConstraint(condition=Q(subdomain=Lower("subdomain")), name="client_subdomain_lower_case"),
+            models.CheckConstraint(
+                condition=Q(subdomain=Lower("subdomain")), name="client_subdomain_lower_case"
+            ),
             models.CheckConstraint(condition=~Q(subdomain=""), name="client_has_subdomain"),
             models.CheckConstraint(condition=Q(hand_off__in=HandOff.values), name="client_hand_off_known"),
             models.CheckConstraint(
@@ -213,6 +223,9 @@ class EntitledDepartment(models.Model):
             models.UniqueConstraint(fields=["entitlement", "department"], name="department_listed_once"),
         ]
 
+    def __str__(self) -> str:
+        return f"{self.entitlement}: {self.department}"
+
     def clean(self) -> None:
         if self.department.client_id != self.entitlement.client_id:
             raise ValidationError("This department belongs to another client.")
@@ -228,6 +241,9 @@ class EntitledCampaign(models.Model):
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["entitlement", "campaign"], name="campaign_listed_once"),
         ]
+
+    def __str__(self) -> str:
+        return f"{self.entitlement}: {self.campaign}"
 
     def clean(self) -> None:
         if self.campaign.client_id != self.entitlement.client_id:
@@ -266,10 +282,14 @@ class Agent(models.Model):
     group = models.ForeignKey(Group, on_delete=models.PROTECT, related_name="agents")
     subject = models.CharField(max_length=64, unique=True, default=new_subject, editable=False)
     username = models.CharField(max_length=USERNAME_LENGTH, validators=[validate_username])
-    username_key = models.CharField(max_length=3 * USERNAME_LENGTH, editable=False)  # case folding may lengthen
+    username_key = models.CharField(
+        max_length=3 * USERNAME_LENGTH, editable=False
+    )  # case folding may lengthen
     full_name = models.CharField(max_length=NAME_LENGTH, validators=[validate_text])
     email = models.EmailField(blank=True)
-    password = models.CharField(max_length=128, blank=True, editable=False)  # hash; "" until the agent chose one
+    password = models.CharField(
+        max_length=128, blank=True, editable=False
+    )  # hash; "" until the agent chose one
     must_choose_password = models.BooleanField(default=False)
     activation_digest = models.CharField(max_length=64, blank=True, editable=False)
     activation_expires_at = models.DateTimeField(null=True, blank=True, editable=False)
@@ -303,12 +323,12 @@ class Agent(models.Model):
     def __str__(self) -> str:
         return f"{self.username} ({self.group_id})"
 
-    def clean(self) -> None:
-        self.username_key = canonical_name(self.username)
-
     def save(self, *args: object, **kwargs: object) -> None:
         self.username_key = canonical_name(self.username)
         super().save(*args, **kwargs)  # type: ignore[arg-type]  # passed on as they came
+
+    def clean(self) -> None:
+        self.username_key = canonical_name(self.username)
 
     def has_ended(self) -> bool:
         """Whether the end date has come."""
@@ -316,7 +336,13 @@ class Agent(models.Model):
 
     def own_words(self) -> list[str]:
         """Words that somebody who knows this agent would guess first."""
-        return [self.username, *self.full_name.split(), self.group.name, self.group.code, *self.group.name.split()]
+        return [
+            self.username,
+            *self.full_name.split(),
+            self.group.name,
+            self.group.code,
+            *self.group.name.split(),
+        ]
 
 
 class AgentEntitlement(models.Model):
@@ -334,6 +360,9 @@ class AgentEntitlement(models.Model):
             models.UniqueConstraint(fields=["agent", "entitlement"], name="one_narrowing_a_client"),
         ]
 
+    def __str__(self) -> str:
+        return f"{self.agent}: {self.entitlement}"
+
     def clean(self) -> None:
         if self.agent.group_id != self.entitlement.group_id:
             raise ValidationError("This agent belongs to another group.")
@@ -350,6 +379,9 @@ class AgentCampaign(models.Model):
             models.UniqueConstraint(fields=["narrowing", "campaign"], name="agent_campaign_listed_once"),
         ]
 
+    def __str__(self) -> str:
+        return f"{self.narrowing}: {self.campaign}"
+
     def clean(self) -> None:
         if self.campaign.client_id != self.narrowing.entitlement.client_id:
             raise ValidationError("This campaign belongs to another client.")
@@ -361,7 +393,7 @@ class EndReason(models.TextChoices):
     RENEWED = "renewed", "signed in again"
     LIMIT = "limit", "more sessions than allowed"
     STOPPED = "stopped", "the agent was suspended or disabled"
-    PASSWORD = "password", "the password changed"  # noqa: S105  (a reason, no password)
+    PASSWORD = "password", "the password changed"
     ENDED = "ended", "ended by an administrator"
 
 
@@ -385,7 +417,7 @@ class AgentSessionQuerySet(models.QuerySet["AgentSession"]):
 
     def touch_if_due(self, session: "AgentSession") -> None:
         """Note that the session was used: at most once a minute. Needs `now`."""
-        if session.now - session.last_seen_at >= timedelta(minutes=1):
+        if now_of(session) - session.last_seen_at >= timedelta(minutes=1):
             idle_at = Now() + timedelta(minutes=session.agent.group.idle_minutes)
             self.filter(pk=session.pk).update(last_seen_at=Now(), idle_at=idle_at)
 
@@ -407,11 +439,12 @@ class AgentSession(models.Model):
     agent_header = models.CharField(max_length=256, blank=True)
 
     objects = AgentSessionQuerySet.as_manager()
-    now: datetime  # the database's clock, where a query annotated it
 
     class Meta:
         indexes: ClassVar = [
-            models.Index(fields=["agent", "-last_seen_at"], name="open_session_of_agent", condition=Q(ended_at=None)),
+            models.Index(
+                fields=["agent", "-last_seen_at"], name="open_session_of_agent", condition=Q(ended_at=None)
+            ),
         ]
         constraints: ClassVar = [
             models.CheckConstraint(
@@ -426,8 +459,14 @@ class AgentSession(models.Model):
 
     def is_open(self) -> bool:
         """Whether nothing has ended it: not an act, not its longest duration. Needs `now`."""
-        return self.ended_at is None and self.now < self.ends_at
+        return self.ended_at is None and now_of(self) < self.ends_at
 
     def is_live(self) -> bool:
         """Whether it is open and not idle. Needs `now`."""
-        return self.is_open() and self.now < self.idle_at
+        return self.is_open() and now_of(self) < self.idle_at
+
+
+def now_of(row: models.Model) -> datetime:
+    """The database's clock at the time of a query that annotated it as `now`."""
+    now: datetime = row.now  # type: ignore[attr-defined]
+    return now

@@ -17,7 +17,10 @@ def find_or_provision(
     agent = Agent.objects.named(username, group_id=group.pk).first()
     if agent is None:
         return _provision(group, username, full_name, email, by, caller)
-    if agent.provisioned_by == ProvisionedBy.API and (agent.full_name, agent.email) != (full_name, email or agent.email):
+    if agent.provisioned_by == ProvisionedBy.API and (agent.full_name, agent.email) != (
+        full_name,
+        email or agent.email,
+    ):
         agent.full_name, agent.email = full_name, email or agent.email
         agent.save(update_fields=["full_name", "email"])
         audit.record("agent.update", caller=caller, actor=by, group=group, agent=agent)
@@ -28,7 +31,11 @@ def _provision(group: Group, username: str, full_name: str, email: str, by: str,
     try:
         with transaction.atomic():
             agent = Agent.objects.create(
-                group=group, username=username, full_name=full_name, email=email, provisioned_by=ProvisionedBy.API
+                group=group,
+                username=username,
+                full_name=full_name,
+                email=email,
+                provisioned_by=ProvisionedBy.API,
             )
             audit.record("agent.provision", caller=caller, actor=by, group=group, agent=agent)
             return agent

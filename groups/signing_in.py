@@ -18,7 +18,9 @@ from sso_portal.lib.secrets import canonical_code, digest_of, new_secret
 from sso_portal.lib.text import canonical_name
 from sso_portal.lib.web import Caller
 
-WRONG = Refusal("wrong_credentials", "This username and password do not match. Please check both and try again.", 200)
+WRONG = Refusal(
+    "wrong_credentials", "This username and password do not match. Please check both and try again.", 200
+)
 TOO_MANY = Refusal("too_many_requests", "Many sign-ins came from here just now. Please wait a minute.", 429)
 PENDING_LIFETIME = timedelta(minutes=10)
 PENDING_SALT = "agent.pending"
@@ -70,11 +72,13 @@ def _proof_of(agent: Agent | None, password: str) -> str:
     """How the password proves the agent ("" when it does not). One hash is computed, whatever is known of him."""
     if passwords.verify(password, agent.password if agent else ""):
         return PASSWORD_METHOD
-    has_code = agent is not None and agent.activation_digest and agent.activation_expires_at
-    if has_code and agent and agent.activation_expires_at and agent.activation_expires_at > timezone.now():
-        if digest_of(canonical_code(password)) == agent.activation_digest:
-            return ACTIVATION_METHOD
-    return ""
+    is_code = (
+        agent is not None
+        and agent.activation_expires_at is not None
+        and agent.activation_expires_at > timezone.now()
+        and digest_of(canonical_code(password)) == agent.activation_digest
+    )
+    return ACTIVATION_METHOD if is_code else ""
 
 
 def _why_not(agent: Agent, *, may_try: bool, method: str) -> str:
@@ -97,7 +101,9 @@ def start_session(
         reason = EndReason.RENEWED if replaces.agent_id == agent.pk else EndReason.SWITCHED
         AgentSession.objects.filter(pk=replaces.pk).end(reason)
     kept = group.sessions_per_agent - 1
-    used_least = agent.sessions.open().filter(ended_at=None).order_by("-last_seen_at").values_list("pk", flat=True)
+    used_least = (
+        agent.sessions.open().filter(ended_at=None).order_by("-last_seen_at").values_list("pk", flat=True)
+    )
     AgentSession.objects.filter(pk__in=list(used_least[kept:])).end(EndReason.LIMIT)
     secret = new_secret("as_")
     session = AgentSession.objects.create(
@@ -144,7 +150,9 @@ def choose_password(
     with transaction.atomic():
         chosen = Agent.objects.filter(
             pk=agent.pk, password=agent.password, activation_digest=agent.activation_digest
-        ).update(password=encoded, activation_digest="", activation_expires_at=None, must_choose_password=False)
+        ).update(
+            password=encoded, activation_digest="", activation_expires_at=None, must_choose_password=False
+        )
         if not chosen:
             return None
         agent.sessions.filter(~Q(pk=replaces.pk if replaces else None)).end(EndReason.PASSWORD)

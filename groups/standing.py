@@ -10,7 +10,6 @@ from groups.models import Agent, AgentSession, AgentStatus, EndReason
 from sso_portal.lib.secrets import canonical_code, digest_of, new_readable_code
 from sso_portal.lib.web import Caller
 
-
 ACTS = {
     AgentStatus.ACTIVE: "agent.enable",
     AgentStatus.SUSPENDED: "agent.suspend",

@@ -32,7 +32,11 @@ ADVICE = {
 
 
 def refused(
-    request: HttpRequest, refusal: Refusal, *, about: dict[str, Any] | None = None, retry_after: int | None = None
+    request: HttpRequest,
+    refusal: Refusal,
+    *,
+    about: dict[str, Any] | None = None,
+    retry_after: int | None = None,
 ) -> HttpResponse:
     """The page of a refusal: as whom, which group, which client, one plain reason, what to do next."""
     about = about or {}

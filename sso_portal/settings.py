@@ -166,7 +166,9 @@ MFA_RECOVERY_CODE_COUNT = 10
 MFA_TOTP_ISSUER = "Agent Portal"
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = DEMO
 
-EMAIL_CONFIG = env.email("EMAIL_URL", default=f"filemail:///{BASE_DIR / 'var' / 'mail'}" if DEMO else "smtp://localhost:25")
+EMAIL_CONFIG = env.email(
+    "EMAIL_URL", default=f"filemail:///{BASE_DIR / 'var' / 'mail'}" if DEMO else "smtp://localhost:25"
+)
 vars().update(EMAIL_CONFIG)
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default=f"portal@{PORTAL_HOST}")
 

@@ -13,11 +13,15 @@ from groups.door import stale_sign_in
 from sso_portal import pages
 from sso_portal.lib.refusals import Refusal, Refused
 
-UNAVAILABLE = Refusal("unavailable", "The portal cannot answer right now. Nothing was lost; please try again.", 503)
+UNAVAILABLE = Refusal(
+    "unavailable", "The portal cannot answer right now. Nothing was lost; please try again.", 503
+)
 NOT_FOUND = Refusal("not_found", "There is nothing at this address.", 404)
 FORBIDDEN = Refusal("forbidden", "This page is not for your account.", 403)
 BAD_REQUEST = Refusal("bad_request", "The portal could not read this request.", 400)
-STALE = Refusal("stale_form", "This page was open for a long time. Please go back, reload it, and try again.", 403)
+STALE = Refusal(
+    "stale_form", "This page was open for a long time. Please go back, reload it, and try again.", 403
+)
 
 
 def healthz(request: HttpRequest) -> HttpResponse:

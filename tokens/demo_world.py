@@ -39,8 +39,43 @@ from tokens.models import AddressRule, PlatformKey, RelyingParty
 
 GROUP, OTHER_GROUP = 21, 22
 FILLERS = 243  # agents of group 21 beside the named ones
-FIRST_NAMES = "Amara Aoife Bilal Bruno Carla Chidi Dana Diego Elif Emil Farah Felix Greta Hana Ivo Jana Kofi Lea Mara Nils".split()
-LAST_NAMES = "Adeyemi Bauer Costa Dubois Eriksen Fischer Garcia Haddad Ito Jensen Kowalski Lopez Mensah".split()
+FIRST_NAMES = [
+    "Amara",
+    "Aoife",
+    "Bilal",
+    "Bruno",
+    "Carla",
+    "Chidi",
+    "Dana",
+    "Diego",
+    "Elif",
+    "Emil",
+    "Farah",
+    "Felix",
+    "Greta",
+    "Hana",
+    "Ivo",
+    "Jana",
+    "Kofi",
+    "Lea",
+    "Mara",
+    "Nils",
+]
+LAST_NAMES = [
+    "Adeyemi",
+    "Bauer",
+    "Costa",
+    "Dubois",
+    "Eriksen",
+    "Fischer",
+    "Garcia",
+    "Haddad",
+    "Ito",
+    "Jensen",
+    "Kowalski",
+    "Lopez",
+    "Mensah",
+]
 
 
 @dataclass(frozen=True)
@@ -72,8 +107,18 @@ AUDITOR = Person("auditor@portal.example", "Otto Lang")
 OPERATOR = Person("operator@portal.example", "Ines Moreau")
 
 CLIENTS = {  # subdomain: name, hand-off, departments, campaigns
-    "demoaws": ("Demo AWS", HandOff.REDIRECT, {1: "Customer care"}, {1: "Spring billing", 2: "Retention", 3: "Card activation"}),
-    "sandboxdemo": ("Sandbox Demo", HandOff.REDIRECT, {1: "Service desk"}, {1: "Welcome calls", 2: "Renewals"}),
+    "demoaws": (
+        "Demo AWS",
+        HandOff.REDIRECT,
+        {1: "Customer care"},
+        {1: "Spring billing", 2: "Retention", 3: "Card activation"},
+    ),
+    "sandboxdemo": (
+        "Sandbox Demo",
+        HandOff.REDIRECT,
+        {1: "Service desk"},
+        {1: "Welcome calls", 2: "Renewals"},
+    ),
     "acme": ("Acme Industries", HandOff.FORM_POST, {7: "Field service"}, {70: "Recall"}),
     "quietharbor": ("Quiet Harbor", HandOff.REDIRECT, {1: "Claims"}, {1: "Storm season"}),
 }
@@ -176,9 +221,13 @@ def _people(northwind: Group, southgate: Group) -> None:
         )
         administrator.memberships.exclude(group__in=roles).delete()
         for group, role in roles.items():
-            Membership.objects.update_or_create(administrator=administrator, group=group, defaults={"role": role})
+            Membership.objects.update_or_create(
+                administrator=administrator, group=group, defaults={"role": role}
+            )
         Authenticator.objects.update_or_create(
-            user=administrator, type=Authenticator.Type.TOTP, defaults={"data": {"secret": encrypt(person.totp_secret)}}
+            user=administrator,
+            type=Authenticator.Type.TOTP,
+            defaults={"data": {"secret": encrypt(person.totp_secret)}},
         )
         Authenticator.objects.get_or_create(
             user=administrator,
@@ -193,7 +242,9 @@ def _machines(northwind: Group, southgate: Group, clients: dict[str, Client]) ->
         held = secret(f"platform key of {group.pk}", PlatformKey.PREFIX)
         _credential(PlatformKey, held, group=group, name="Dialer")
         group.address_rules.exclude(network="127.0.0.1/32").delete()
-        AddressRule.objects.get_or_create(group=group, network="127.0.0.1/32", defaults={"note": "this machine"})
+        AddressRule.objects.get_or_create(
+            group=group, network="127.0.0.1/32", defaults={"note": "this machine"}
+        )
     for subdomain, client in clients.items():
         held = secret(f"secret of {subdomain}", RelyingParty.PREFIX)
         _credential(RelyingParty, held, client=client, name="CRM", identifier=relying_party_id(subdomain))
@@ -243,7 +294,9 @@ def _agents(northwind: Group, southgate: Group) -> None:
         },
     )
     nobody_knows = make_password(new_secret())
-    Agent.objects.bulk_create([_filler(northwind, i, nobody_knows) for i in range(FILLERS)], ignore_conflicts=True)
+    Agent.objects.bulk_create(
+        [_filler(northwind, i, nobody_knows) for i in range(FILLERS)], ignore_conflicts=True
+    )
 
 
 def _filler(group: Group, i: int, password: str) -> Agent:
@@ -262,7 +315,7 @@ def _filler(group: Group, i: int, password: str) -> Agent:
 def _sign_some_in(group: Group) -> None:
     chance = random.Random(21)  # noqa: S311  (made-up activity, the same each time)
     now = timezone.now()
-    working = list(group.agents.working().exclude(password="").order_by("pk"))  # noqa: S106
+    working = list(group.agents.working().exclude(password="").order_by("pk"))
     for agent in chance.sample(working, 60):
         started = now - timedelta(minutes=chance.randrange(5, 240))
         address = f"203.0.113.{chance.randrange(1, 200)}"
@@ -286,7 +339,9 @@ def _history(group: Group) -> None:
     by_hour = [1, 0, 0, 0, 1, 3, 12, 40, 60, 48, 30, 22, 18, 26, 34, 28, 24, 20, 14, 9, 5, 3, 2, 1]
     hour = timezone.now().replace(minute=0, second=0, microsecond=0)
     hours = [hour - timedelta(hours=back) for back in range(1, 8 * 24)]
-    moments = [at + timedelta(seconds=chance.randrange(3600)) for at in hours for _ in range(by_hour[at.hour])]
+    moments = [
+        at + timedelta(seconds=chance.randrange(3600)) for at in hours for _ in range(by_hour[at.hour])
+    ]
     Event.objects.bulk_create([_login(group, at, chance, subjects) for at in sorted(moments)], batch_size=500)
 
 

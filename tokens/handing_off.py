@@ -14,7 +14,9 @@ from tokens.issuing import IssuedLogin
 
 def hand_off(request: HttpRequest, issued: IssuedLogin) -> HttpResponse:
     """Send the browser into the CRM with its token."""
-    response = _form_post(request, issued) if issued.client.hand_off == HandOff.FORM_POST else _redirect(issued)
+    response = (
+        _form_post(request, issued) if issued.client.hand_off == HandOff.FORM_POST else _redirect(issued)
+    )
     response.headers["Referrer-Policy"] = NO_REFERRER
     return response
 

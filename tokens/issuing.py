@@ -17,7 +17,6 @@ from sso_portal.lib.text import last_four
 from sso_portal.lib.web import Caller
 from tokens.models import LoginToken, PlatformKey
 
-
 ACTION = "login.issue"
 
 
@@ -68,7 +67,12 @@ def issue(
     client = entry.client
     if refusal or client is None:
         assert refusal is not None  # noqa: S101  (no client, no entitlement: refused above)
-        about = {"actor": actor, "group": entry.agent.group, "client": client or entry.asked, "agent": entry.agent}
+        about = {
+            "actor": actor,
+            "group": entry.agent.group,
+            "client": client or entry.asked,
+            "agent": entry.agent,
+        }
         raise Refused(refusal, {"action": ACTION} | about)
     secret = new_secret("lt_")
     with transaction.atomic():

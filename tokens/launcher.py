@@ -71,7 +71,9 @@ def launches_of(session: AgentSession) -> list[Launch]:
         for entry in entries
         if (client := entry.client) and why_not_enter(entry) is None
     ]
-    return sorted(launches, key=lambda launch: -(launch.last_entered.timestamp() if launch.last_entered else 0))
+    return sorted(
+        launches, key=lambda launch: -(launch.last_entered.timestamp() if launch.last_entered else 0)
+    )
 
 
 def _pop_url(subdomain: str, agent: Agent) -> str:

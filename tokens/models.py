@@ -69,8 +69,6 @@ class PlatformKey(Credential):
 
     objects = CredentialQuerySet["PlatformKey"].as_manager()
 
-    logins_last_minute: int  # where a query annotated it
-
 
 class RelyingParty(Credential):
     """A client's system that trusts us: its public id and its secret (HTTP Basic)."""
@@ -117,7 +115,9 @@ class Kind(models.TextChoices):
 
 
 class LoginTokenQuerySet(models.QuerySet["LoginToken"]):
-    def claim(self, secret: str, *, kind: str, relying_party: RelyingParty | None = None, address: str = "") -> bool:
+    def claim(
+        self, secret: str, *, kind: str, relying_party: RelyingParty | None = None, address: str = ""
+    ) -> bool:
         """Spend a token; at most one caller ever wins it. A relying party wins its own client's tokens only."""
         # Own columns only: a filter across a relation would let two PostgreSQL sessions both win.
         tokens = self.filter(digest=digest_of(secret), kind=kind, redeemed_at=None, expires_at__gt=Now())
@@ -159,7 +159,9 @@ class LoginToken(models.Model):
         ]
         constraints: ClassVar = [
             models.CheckConstraint(condition=Q(kind__in=Kind.values), name="token_kind_known"),
-            models.CheckConstraint(condition=Q(expires_at__gt=F("issued_at")), name="token_expires_after_issue"),
+            models.CheckConstraint(
+                condition=Q(expires_at__gt=F("issued_at")), name="token_expires_after_issue"
+            ),
             models.CheckConstraint(
                 condition=Q(redeemed_at__isnull=False) | Q(redeemed_by=None, redeemed_from=""),
                 name="unspent_token_was_redeemed_by_nobody",

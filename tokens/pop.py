@@ -1,4 +1,4 @@
-"""The pop: the telephone system opens one address a call, and the agent stands in the right CRM (wire.md, section 1)."""
+"""The pop: the telephone system opens one address a call, and the agent is in the right CRM (wire.md, section 1)."""
 
 import re
 from dataclasses import dataclass
@@ -20,7 +20,15 @@ from groups.models import AgentSession
 from groups.targets import Target
 from sso_portal.lib.refusals import Refusal, Refused
 from sso_portal.lib.text import last_four, why_not_text
-from sso_portal.lib.web import NO_REFERRER, allow_any_frame, caller_of, is_framed, is_navigation, same_with_get, see_other
+from sso_portal.lib.web import (
+    NO_REFERRER,
+    allow_any_frame,
+    caller_of,
+    is_framed,
+    is_navigation,
+    same_with_get,
+    see_other,
+)
 from tokens.handing_off import hand_off
 from tokens.issuing import ACTION, CallContext, issue
 from tokens.models import Kind, LoginToken
@@ -30,7 +38,9 @@ LONGEST = {"did": 64, "cid": 64, "call_id": 128, "campaign_id": 64, "destination
 # What telephone systems send when they do not know a value: @Call.ANI@  {{Contact.Id}}  {ani}  %ani%
 PLACEHOLDER = re.compile(r"@[^@\s]*@|\{\{.*\}\}|\{.*\}|%[^%\s]+%|\[\[?.*\]?\]|\$\{.*\}")
 DESTINATION = re.compile(r"[A-Za-z0-9:_.-]*")
-TOO_MANY = Refusal("too_many_requests", "This is more calls than anybody can take. Please wait a minute.", 429)
+TOO_MANY = Refusal(
+    "too_many_requests", "This is more calls than anybody can take. Please wait a minute.", 429
+)
 
 
 @dataclass(frozen=True)
@@ -128,7 +138,7 @@ def _session_before(asked: PopRequest, request: HttpRequest) -> AgentSession | N
         return None
     if not session.agent.group.is_active:
         active_group(asked.group_id)
-    if settings.RATE_LIMITS and session.pops_last_minute >= settings.LIMITS_PER_MINUTE["pop"]:  # type: ignore[attr-defined]
+    if settings.RATE_LIMITS and session.pops_last_minute >= settings.LIMITS_PER_MINUTE["pop"]:
         about = {"action": ACTION, "group": session.agent.group, "agent": session.agent}
         raise Refused(TOO_MANY, about, retry_after=60)
     return session
@@ -136,7 +146,9 @@ def _session_before(asked: PopRequest, request: HttpRequest) -> AgentSession | N
 
 def _pops_last_minute() -> Coalesce:
     recent = LoginToken.objects.filter(session=OuterRef("pk"), issued_at__gt=Now() - timedelta(minutes=1))
-    return Coalesce(Subquery(recent.order_by().values("session").annotate(n=Count("pk")).values("n")), Value(0))
+    return Coalesce(
+        Subquery(recent.order_by().values("session").annotate(n=Count("pk")).values("n")), Value(0)
+    )
 
 
 def _to_sign_in(asked: PopRequest, request: HttpRequest) -> HttpResponse:

@@ -4,9 +4,10 @@ import django.core.validators
 import django.db.models.deletion
 import django.db.models.functions.datetime
 import django.db.models.functions.text
-import groups.models
 from django.conf import settings
 from django.db import migrations, models
+
+import groups.models
 
 
 class Migration(migrations.Migration):

@@ -25,13 +25,17 @@ from sso_portal.lib.web import Caller, caller_of
 LONGEST_BODY = 1024 * 1024  # bytes
 DEEPEST = 20  # levels of lists and objects
 
-UNAVAILABLE = Refusal("unavailable", "The portal cannot answer right now. Nothing was lost; please try again.", 503)
+UNAVAILABLE = Refusal(
+    "unavailable", "The portal cannot answer right now. Nothing was lost; please try again.", 503
+)
 TOO_MANY = Refusal("too_many_requests", "Too many requests. Wait, and see Retry-After.", 429)
 TOO_LARGE = Refusal("too_large", "The body is larger than 1 MiB.", 413)
 INVALID_JSON = Refusal("invalid_json", "The body is not a JSON object in UTF-8.", 400)
 NOT_FOUND = Refusal("not_found", "There is nothing at this address.", 404)
 FRAMEWORK_REFUSALS: dict[type[Exception], Refusal] = {
-    exceptions.MethodNotAllowed: Refusal("method_not_allowed", "This address does not answer this method.", 405),
+    exceptions.MethodNotAllowed: Refusal(
+        "method_not_allowed", "This address does not answer this method.", 405
+    ),
     exceptions.UnsupportedMediaType: Refusal(
         "unsupported_media_type", "Send the body as application/json.", 415
     ),
@@ -89,7 +93,9 @@ def _is_deeper(value: Any, levels: int) -> bool:
         return False
     if levels == 0:
         return True
-    return any(_is_deeper(item, levels - 1) for item in (value.values() if isinstance(value, dict) else value))
+    return any(
+        _is_deeper(item, levels - 1) for item in (value.values() if isinstance(value, dict) else value)
+    )
 
 
 class Door(APIView):

@@ -55,7 +55,7 @@ class RedeemToken(NativeDoor):
         self.relying_party = found
 
     def post(self, request: Request) -> Response:
-        secret = text_field(request.data, "token", longest=256, required=True)
+        secret = text_field(dict(request.data), "token", longest=256, required=True)
         redemption = redeem(secret, relying_party=self.relying_party, caller=self.caller)
         return Response(_told(redemption, audience=self.relying_party.identifier))
 

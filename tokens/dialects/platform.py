@@ -64,7 +64,7 @@ class SsoLogin(PlatformDoor):
         actor = f"key:{self.key.prefix}"
         PlatformKey.objects.touch(self.key)
         try:
-            asked = _read(request.data)
+            asked = _read(dict(request.data))
             with transaction.atomic():
                 agent = find_or_provision(
                     group=group,
@@ -129,7 +129,10 @@ def _read(body: dict[str, Any]) -> dict[str, Any]:
 
 def _department(body: dict[str, Any]) -> int:
     value = body.get("department_id")
-    return _number("department_id", value if _is_integer(value) else text_field(body, "department_id", longest=32, required=True))
+    return _number(
+        "department_id",
+        value if _is_integer(value) else text_field(body, "department_id", longest=32, required=True),
+    )
 
 
 def _campaigns(body: dict[str, Any]) -> list[int] | None:
@@ -169,6 +172,8 @@ def _entry(agent: Agent, subdomain: str) -> Entry:
 
 
 def _logins_last_minute() -> Coalesce:
-    recent = LoginToken.objects.filter(platform_key=OuterRef("pk"), issued_at__gt=Now() - timedelta(minutes=1))
+    recent = LoginToken.objects.filter(
+        platform_key=OuterRef("pk"), issued_at__gt=Now() - timedelta(minutes=1)
+    )
     counted = recent.order_by().values("platform_key").annotate(n=Count("pk")).values("n")
     return Coalesce(Subquery(counted), Value(0))

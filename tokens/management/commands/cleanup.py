@@ -39,6 +39,8 @@ class Command(BaseCommand):
                 rows.model._default_manager.filter(pk__in=batch).delete()
                 if rows.model is LoginToken:  # `count_tokens` adds up what these say
                     caller = Caller(new_readable_code(), None, "", "command")
-                    audit.record("login_tokens.delete", caller=caller, actor="cleanup", details={"rows": len(batch)})
+                    audit.record(
+                        "login_tokens.delete", caller=caller, actor="cleanup", details={"rows": len(batch)}
+                    )
             deleted += len(batch)
         self.stdout.write(f"{deleted:,} {what} deleted.")

@@ -15,8 +15,12 @@ class Command(BaseCommand):
     help = "Build or restore the demo world. In demo mode only, and never beside real data."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--env", action="store_true", help="only print its names and secrets, as NAME=value lines")
-        parser.add_argument("--code", action="store_true", help="only print the second-factor codes of this moment")
+        parser.add_argument(
+            "--env", action="store_true", help="only print its names and secrets, as NAME=value lines"
+        )
+        parser.add_argument(
+            "--code", action="store_true", help="only print the second-factor codes of this moment"
+        )
 
     def handle(self, *, env: bool, code: bool, **_: Any) -> None:
         if not settings.DEMO:
@@ -75,7 +79,9 @@ def environment() -> dict[str, Any]:
         "REDEEM2_SECRET": _secret_of("sandboxdemo"),
         "REDEEM_BASE": crm,
         "CRM_HOST_TEMPLATE": "{client}.localhost",
-        "CRM_CLIENTS": ",".join(f"{name}:{world.relying_party_id(name)}:{_secret_of(name)}" for name in world.CLIENTS),
+        "CRM_CLIENTS": ",".join(
+            f"{name}:{world.relying_party_id(name)}:{_secret_of(name)}" for name in world.CLIENTS
+        ),
     }
 
 

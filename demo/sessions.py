@@ -1,0 +1,63 @@
+"""The CRM's own sessions, in a small SQLite file that all its workers share."""
+
+import hashlib
+import json
+import secrets
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import asdict
+from pathlib import Path
+
+from demo.redeeming import Login
+
+LIFETIME = 12 * 3600  # seconds
+
+TABLE = """
+CREATE TABLE IF NOT EXISTS session (
+    digest TEXT PRIMARY KEY, company TEXT NOT NULL, login TEXT NOT NULL, ends_at INTEGER NOT NULL
+)
+"""
+
+
+class Sessions:
+    """Who is signed in to which company. Only digests of the session ids are kept."""
+
+    def __init__(self, database: Path) -> None:
+        """Make the file ready for use."""
+        self.database = database
+        with self._connection() as connection:
+            connection.execute(TABLE)
+
+    def start(self, login: Login, *, company: str) -> str:
+        """Remember the login and return the new session's id."""
+        session_id = secrets.token_urlsafe(32)
+        now = int(time.time())
+        row = (_digest(session_id), company, json.dumps(asdict(login)), now + LIFETIME)
+        with self._connection() as connection:
+            connection.execute("DELETE FROM session WHERE ends_at <= ?", (now,))
+            connection.execute("INSERT INTO session VALUES (?, ?, ?, ?)", row)
+        return session_id
+
+    def find(self, session_id: str, *, company: str) -> Login | None:
+        """Return the login behind a session of this company that has not ended."""
+        question = "SELECT login FROM session WHERE digest = ? AND company = ? AND ends_at > ?"
+        with self._connection() as connection:
+            row = connection.execute(question, (_digest(session_id), company, int(time.time()))).fetchone()
+        return Login(**json.loads(row[0])) if row else None
+
+    def end(self, session_id: str) -> None:
+        """Forget the session, whether it was there or not."""
+        with self._connection() as connection:
+            connection.execute("DELETE FROM session WHERE digest = ?", (_digest(session_id),))
+
+    @contextmanager
+    def _connection(self) -> Iterator[sqlite3.Connection]:
+        """Yield a connection of this call's own; what it wrote is committed when the block ends well."""
+        with closing(sqlite3.connect(self.database, timeout=5)) as connection, connection:
+            yield connection
+
+
+def _digest(session_id: str) -> str:
+    return hashlib.sha256(session_id.encode()).hexdigest()
