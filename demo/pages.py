@@ -40,7 +40,7 @@ $facts
 
 CUSTOMER = """
 <section class="card" aria-labelledby="customer">
-<h2 id="customer">$name</h2>
+<h2 id="customer"><span class="label">Customer record</span> $name</h2>
 $facts
 <h3>Earlier contacts</h3>
 <ol class="contacts">$contacts</ol>
@@ -152,7 +152,7 @@ def companies_page(companies: Iterable[tuple[Company, str]], *, door: str) -> Ht
 def _call_facts(login: Login) -> Html:
     return _facts(
         ("They dialled", login.did or "not sent"),
-        ("Campaign of the call", login.campaign_id or "not sent"),
+        ("Campaign", login.campaign_id or "not sent"),
         ("Call", login.call_id or "not sent"),
         ("Destination", login.destination or "customer screen"),
     )
@@ -172,7 +172,7 @@ def _login(login: Login) -> Html:
             ("Agent", login.fullname or "not sent"),
             ("Username", login.username),
             ("E-mail", login.email or "none"),
-            ("Group", f"{login.group_name} ({login.group_code}, id {login.group_id})"),
+            ("Group", _group(login)),
             ("Department" if len(login.departments) == 1 else "Departments", _listed(login.departments)),
             ("Campaigns", campaigns),
             ("Signed in with", ", ".join(_factor(method) for method in login.amr) or "no factor seen"),
@@ -181,6 +181,11 @@ def _login(login: Login) -> Html:
             ("Redeemed here", _moment(login.redeemed_at)),
         ),
     )
+
+
+def _group(login: Login) -> Html:
+    known_as = f"{login.group_code}, id {login.group_id}"
+    return fill('$name <span class="beside">$known_as</span>', name=login.group_name, known_as=known_as)
 
 
 def _listed(numbers: list[str]) -> str:
@@ -199,7 +204,7 @@ def _facts(*pairs: tuple[str, object]) -> Html:
 def _moment(epoch: int) -> Html:
     at = datetime.fromtimestamp(epoch, tz=UTC)
     return fill(
-        '<time datetime="$machine">$day <span>$clock UTC</span></time>',
+        '<time datetime="$machine">$clock <span class="beside">UTC, $day</span></time>',
         machine=at.strftime("%Y-%m-%dT%H:%M:%SZ"),
         day=f"{at.day} {at:%b %Y}",
         clock=f"{at:%H:%M:%S}",

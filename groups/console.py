@@ -11,13 +11,15 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
-from accounts.models import Administrator, Attempt, Event
-from groups.models import Agent, AgentQuerySet, AgentSession, Group, Membership
+from accounts.models import Administrator, Attempt, Event, Outcome
+from groups.models import Agent, AgentQuerySet, AgentSession, AgentStatus, Group, Membership, ProvisionedBy
 from sso_portal.lib.web import see_other
 
 PAGE = 50  # agents
+NOT_ACTIVATED = Q(password="", provisioned_by=ProvisionedBy.ADMINISTRATOR)
 
 
 def membership_of(request: HttpRequest, group_id: int) -> Membership:
@@ -122,18 +124,25 @@ def _agents_after(group: Group, after: str) -> AgentQuerySet:
 
 def _facts(group: Group, locked: set[str]) -> list[dict[str, Any]]:
     now = timezone.now()
-    agents = group.agents.aggregate(all=Count("pk"), pending=Count("pk", filter=Q(password="")))
+    agents = group.agents.aggregate(all=Count("pk"), pending=Count("pk", filter=NOT_ACTIVATED))
     signed_in = AgentSession.objects.live().filter(agent__group=group).values("agent").distinct().count()
-    today = Event.objects.filter(group_id=group.pk, action="login.issue", at__gte=now - timedelta(hours=24))
-    pops = today.aggregate(
-        issued=Count("pk", filter=Q(outcome="ok")), refused=Count("pk", filter=Q(outcome="refused"))
+    last_day = Event.objects.filter(
+        group_id=group.pk, action="login.issue", at__gte=now - timedelta(hours=24)
+    )
+    logins = last_day.aggregate(
+        issued=Count("pk", filter=Q(outcome=Outcome.OK)),
+        refused=Count("pk", filter=Q(outcome=Outcome.REFUSED)),
     )
     return [
-        {"label": "Agents", "value": agents["all"], "note": f"{agents['pending']:,} without a password yet"},
-        {"label": "Signed in now", "value": signed_in, "note": ""},
-        {"label": "Logins in 24 hours", "value": pops["issued"], "note": f"{pops['refused']:,} refused"},
-        {"label": "Locked", "value": len(locked), "note": "after wrong passwords"},
+        _fact(_("Agents"), agents["all"], _("%(number)d not activated"), agents["pending"]),
+        _fact(_("Signed in now"), signed_in),
+        _fact(_("Logins in 24 hours"), logins["issued"], _("%(number)d refused"), logins["refused"]),
+        _fact(_("Locked"), len(locked), _("after wrong passwords")),
     ]
+
+
+def _fact(label: str, value: int, note: str = "", number: int = 0) -> dict[str, Any]:
+    return {"label": label, "value": value, "note": note % {"number": number}}
 
 
 def _row(agent: Any, client_names: list[str], locked: set[str]) -> dict[str, Any]:
@@ -147,7 +156,7 @@ def _row(agent: Any, client_names: list[str], locked: set[str]) -> dict[str, Any
         "subject": agent.subject,
         "status": kind,
         "status_word": word,
-        "clients": ", ".join(sorted(clients)) or "none",
+        "clients": ", ".join(sorted(clients)),
         "last_signed_in": agent.last_signed_in_at,
         "last_address": agent.last_address,
     }
@@ -155,15 +164,15 @@ def _row(agent: Any, client_names: list[str], locked: set[str]) -> dict[str, Any
 
 def _standing(agent: Any, locked: set[str]) -> tuple[str, str]:
     """An agent's standing in one word, the gravest first."""
-    if agent.status != "active":
+    if agent.status != AgentStatus.ACTIVE:
         return agent.status, agent.get_status_display()
     if agent.has_ended():
-        return "ended", "ended"
+        return "ended", _("ended")
     if agent.username_key in locked:
-        return "locked", "locked"
-    if not agent.password and agent.provisioned_by == "administrator":
-        return "pending", "not activated"
-    return ("active", "signed in") if agent.is_signed_in else ("off", "active")
+        return "locked", _("locked")
+    if not agent.password and agent.provisioned_by == ProvisionedBy.ADMINISTRATOR:
+        return "pending", _("not activated")
+    return ("active", _("signed in")) if agent.is_signed_in else ("off", _("active"))
 
 
 def _example_client(group: Group) -> str:

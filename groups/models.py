@@ -6,7 +6,9 @@ Facts that must agree are constraints of the database; each has a test in tests/
 import secrets
 from datetime import datetime, timedelta
 from typing import ClassVar, Self
+from urllib.parse import urlsplit
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
@@ -100,6 +102,14 @@ class Membership(models.Model):
         return f"{self.administrator} in {self.group}: {self.role}"
 
 
+def _may_receive(url: str) -> bool:
+    """Whether agents may be sent to this address: https (http in the demo), nothing hidden in it."""
+    parts = urlsplit(url)
+    schemes = ("https", "http") if settings.DEMO else ("https",)
+    is_plain = not (parts.username or parts.password or parts.query or parts.fragment)
+    return parts.scheme in schemes and bool(parts.hostname) and is_plain and ";" not in url and "," not in url
+
+
 class HandOff(models.TextChoices):
     """How a client receives its agents."""
 
@@ -151,6 +161,13 @@ class Client(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} ({self.subdomain})"
+
+    def clean(self) -> None:
+        wrong = [url for url in (self.login_url, *self.further_origins.split()) if not _may_receive(url)]
+        if wrong:
+            raise ValidationError(
+                f"{wrong[0]} cannot receive agents: it must be https://, without user or query."
+            )
 
     @property
     def origins(self) -> list[str]:

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
+from django.utils.translation import gettext_lazy as _
 
 from groups.door import sign_in_url
 from groups.models import Agent, Client, Group
@@ -13,21 +14,23 @@ from sso_portal.lib.refusals import Refusal
 from sso_portal.lib.web import reference_of
 
 TITLES = {
-    400: "This address cannot be read",
-    403: "You cannot enter here",
-    404: "There is nothing here",
-    405: "This page cannot be used that way",
-    413: "That is too large",
-    421: "Unknown host name",
-    429: "Too many at once",
-    503: "The portal is resting",
+    400: _("This address cannot be read"),
+    403: _("You cannot enter here"),
+    404: _("There is nothing here"),
+    405: _("This page cannot be used that way"),
+    413: _("That is too large"),
+    421: _("Unknown host name"),
+    429: _("Too many at once"),
+    503: _("The portal is resting"),
 }
 ADVICE = {
-    400: "Go back to your call system and try again. If it happens again, tell your team lead the reference number.",
-    403: "Tell your team lead the reference number. They can see what happened and change it.",
-    404: "Check the address. The group's own address is on your team's notes.",
-    429: "Wait a minute, then try again.",
-    503: "Try again in a few seconds. Nothing was lost.",
+    400: _(
+        "Go back to your call system and try again. If it happens again, tell your team lead the reference number."
+    ),
+    403: _("Tell your team lead the reference number. They can see what happened and change it."),
+    404: _("Check the address. The group's own address is on your team's notes."),
+    429: _("Wait a minute, then try again."),
+    503: _("Try again in a few seconds. Nothing was lost."),
 }
 
 
@@ -43,7 +46,7 @@ def refused(
     agent, group, client = about.get("agent"), about.get("group"), about.get("client")
     context = {
         "status": refusal.status,
-        "title": TITLES.get(refusal.status, "This did not work"),
+        "title": TITLES.get(refusal.status, _("This did not work")),
         "message": refusal.message,
         "reference": reference_of(request),
         "as_whom": agent if isinstance(agent, Agent) else None,
@@ -65,5 +68,5 @@ def _way_on(request: HttpRequest, agent: object) -> dict[str, str]:
     target = Target(request.get_full_path())
     return {
         "next_url": sign_in_url(agent.group_id, target=target, switch=True),
-        "next_label": "Sign in as somebody else",
+        "next_label": _("Sign in as somebody else"),
     }

@@ -59,6 +59,7 @@ USE_TZ = True
 USE_THOUSAND_SEPARATOR = True
 
 INSTALLED_APPS = [
+    "sso_portal",
     "tokens",
     "groups",
     "accounts",
@@ -79,6 +80,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "sso_portal.middleware.edge",
     "django.middleware.security.SecurityMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

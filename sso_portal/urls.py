@@ -3,7 +3,7 @@
 from allauth.mfa.totp.views import activate_totp
 from csp.decorators import csp_update
 from django.contrib import admin
-from django.urls import include, path
+from django.urls import include, path, re_path
 
 from sso_portal import views
 
@@ -17,6 +17,8 @@ urlpatterns = [
     path("readyz", views.readyz),
     # Its QR code is a data: picture.
     path("accounts/2fa/totp/activate/", csp_update({"img-src": ["data:"]})(activate_totp)),
+    # Nobody signs up or changes his address: operators register administrators.
+    re_path(r"^accounts/(signup|email|confirm-email|inactive)/", views.nothing_here),
     path("accounts/", include("allauth.urls")),
     path("backoffice/", admin.site.urls),
     path("", include("groups.urls")),

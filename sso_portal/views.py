@@ -12,6 +12,7 @@ from django.urls import reverse
 from groups.door import stale_sign_in
 from sso_portal import pages
 from sso_portal.lib.refusals import Refusal, Refused
+from sso_portal.lib.web import reference_of
 
 UNAVAILABLE = Refusal(
     "unavailable", "The portal cannot answer right now. Nothing was lost; please try again.", 503
@@ -37,6 +38,11 @@ def readyz(request: HttpRequest) -> JsonResponse:
     except (OperationalError, InterfaceError):
         return JsonResponse({"database": "away"}, status=503, headers={"Retry-After": "5"})
     return JsonResponse({"database": "ok"})
+
+
+def nothing_here(request: HttpRequest, **_: Any) -> HttpResponse:
+    """An address that a library brings along, and this portal does not offer."""
+    return pages.refused(request, NOT_FOUND)
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponseBase:
@@ -67,4 +73,4 @@ def server_error(request: HttpRequest) -> HttpResponse:
     if isinstance(error, OperationalError | InterfaceError):
         structlog.get_logger(__name__).error("database unavailable", exc_info=error)
         return pages.refused(request, UNAVAILABLE)
-    return HttpResponse(render_to_string("errors/500.html"), status=500)
+    return HttpResponse(render_to_string("errors/500.html", {"reference": reference_of(request)}), status=500)

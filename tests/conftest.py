@@ -1,12 +1,16 @@
 """What the tests share: the cast of people, callers, and a SQLite that lets itself be emptied."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from django.db import connection
+from django.test import Client
+from django.utils import timezone
 
 from accounts import triggers
+from accounts.models import Administrator
+from accounts.signing_in import STARTED
 from sso_portal.lib.addresses import parse_address
 from sso_portal.lib.web import Caller
 from tests import factories
@@ -74,3 +78,41 @@ def other_group() -> Any:
 def relying_party(client_company: Any) -> Any:
     """demoaws' CRM; its secret is `factories.SECRET`."""
     return factories.RelyingPartyFactory(client=client_company)
+
+
+def _administrator(group: Any, role: str) -> Any:
+    """An administrator with a second factor, who has this part in the group."""
+    administrator = factories.SecondFactorFactory().user
+    factories.MembershipFactory(administrator=administrator, group=group, role=role)
+    return administrator
+
+
+@pytest.fixture
+def owner(group: Any) -> Any:
+    return _administrator(group, "owner")
+
+
+@pytest.fixture
+def auditor(group: Any) -> Any:
+    return _administrator(group, "auditor")
+
+
+@pytest.fixture
+def stranger(other_group: Any) -> Any:
+    """The owner of another group."""
+    return _administrator(other_group, "owner")
+
+
+@pytest.fixture
+def visit_as() -> Callable[[Administrator], Client]:
+    """A browser in which this administrator is signed in."""
+
+    def visit(administrator: Administrator) -> Client:
+        browser = Client()
+        browser.force_login(administrator)
+        session = browser.session
+        session[STARTED] = timezone.now().timestamp()
+        session.save()
+        return browser
+
+    return visit

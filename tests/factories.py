@@ -4,15 +4,18 @@ from datetime import timedelta
 from typing import Any
 
 import factory
+from allauth.mfa.models import Authenticator
 from django.contrib.auth.hashers import make_password
 from django.utils import timezone
 
 from accounts.models import Administrator
 from groups import models as groups
+from sso_portal.lib.encryption import encrypt
 from sso_portal.lib.secrets import digest_of, new_secret
 from tokens import models as tokens
 
 PASSWORD = "correct horse battery"
+TOTP_SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 SECRET = "rs_the-secret-of-the-relying-party-under-test"
 PLATFORM_KEY = "pk_the-platform-key-under-test"
 _encoded: dict[str, str] = {}
@@ -33,6 +36,17 @@ class AdministratorFactory(factory.django.DjangoModelFactory):
     email = factory.Sequence(lambda n: f"admin{n}@portal.example")
     full_name = "Ada Admin"
     password = factory.LazyFunction(lambda: encoded(PASSWORD))
+
+
+class SecondFactorFactory(factory.django.DjangoModelFactory):
+    """An authenticator app; its secret is `TOTP_SECRET`."""
+
+    class Meta:
+        model = Authenticator
+
+    user = factory.SubFactory(AdministratorFactory)
+    type = Authenticator.Type.TOTP
+    data = factory.LazyFunction(lambda: {"secret": encrypt(TOTP_SECRET)})
 
 
 class GroupFactory(factory.django.DjangoModelFactory):
@@ -85,6 +99,13 @@ class EntitlementFactory(factory.django.DjangoModelFactory):
 
     group = factory.SubFactory(GroupFactory)
     client = factory.SubFactory(ClientFactory)
+
+
+class NarrowingFactory(factory.django.DjangoModelFactory):
+    """One of the clients that an agent whose `all_clients` is off may enter."""
+
+    class Meta:
+        model = groups.AgentEntitlement
 
 
 class AgentFactory(factory.django.DjangoModelFactory):
@@ -153,3 +174,17 @@ class AddressRuleFactory(factory.django.DjangoModelFactory):
 
     group = factory.SubFactory(GroupFactory)
     network = "127.0.0.1/32"
+
+
+class LoginTokenFactory(factory.django.DjangoModelFactory):
+    """A login that waits to be redeemed; what its secret is, nobody knows."""
+
+    class Meta:
+        model = tokens.LoginToken
+
+    digest = factory.LazyFunction(lambda: digest_of(new_secret()))
+    kind = tokens.Kind.HAND_OFF
+    agent = factory.SubFactory(AgentFactory)
+    group = factory.SelfAttribute("agent.group")
+    client = factory.SubFactory(ClientFactory)
+    expires_at = factory.LazyFunction(lambda: timezone.now() + timedelta(seconds=60))

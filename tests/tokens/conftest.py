@@ -1,0 +1,65 @@
+"""What the tests of logins share: browsers, Alice's session, and a login that was issued."""
+
+from collections.abc import Callable
+
+import pytest
+from django.conf import settings
+from django.test import Client
+
+from groups.entering import Entry, client_at, entry_of, with_entry
+from groups.models import Agent, AgentSession
+from sso_portal.lib.secrets import new_secret
+from tests import factories
+from tokens.issuing import CallContext, IssuedLogin, issue
+from tokens.models import Kind
+
+PORTAL = "localhost:8000"
+
+
+@pytest.fixture
+def browser() -> Client:
+    """A browser at the portal, nobody signed in."""
+    return Client(HTTP_HOST=PORTAL)
+
+
+@pytest.fixture
+def alices_secret() -> str:
+    """What Alice's cookie holds."""
+    return new_secret("as_")
+
+
+@pytest.fixture
+def session(agent, alices_secret) -> AgentSession:
+    """Alice's live session."""
+    return factories.AgentSessionFactory(agent=agent, secret=alices_secret)
+
+
+@pytest.fixture
+def signed_in(browser, session, alices_secret) -> Client:
+    """Alice's browser."""
+    browser.cookies[settings.AGENT_COOKIE_NAME] = alices_secret
+    return browser
+
+
+@pytest.fixture
+def entry(agent, entitlement) -> Entry:
+    """Alice before demoaws' door."""
+    row = with_entry(Agent.objects.filter(pk=agent.pk), client=client_at("demoaws"), grant=True).get()
+    return entry_of(row, agent=row, asked="demoaws")
+
+
+@pytest.fixture
+def issue_to_alice(entry, caller) -> Callable[..., IssuedLogin]:
+    """Issue a login to Alice; whatever the test does not say is usual."""
+
+    def issue_one(**changed) -> IssuedLogin:
+        usual = {"kind": Kind.HAND_OFF, "actor": "test", "caller": caller, "call": CallContext(did="+15550100")}
+        return issue(entry, **usual | changed)
+
+    return issue_one
+
+
+@pytest.fixture
+def issued(issue_to_alice) -> IssuedLogin:
+    """A login that waits to be redeemed by demoaws' CRM."""
+    return issue_to_alice()
