@@ -13,7 +13,8 @@ from groups.targets import Target
 from sso_portal.lib.refusals import Refusal
 from sso_portal.lib.web import reference_of
 
-TITLES = {
+TITLES: dict[int | str, Any] = {
+    "stale_form": _("This page is out of date"),
     400: _("This address cannot be read"),
     403: _("You cannot enter here"),
     404: _("There is nothing here"),
@@ -46,7 +47,7 @@ def refused(
     agent, group, client = about.get("agent"), about.get("group"), about.get("client")
     context = {
         "status": refusal.status,
-        "title": TITLES.get(refusal.status, _("This did not work")),
+        "title": TITLES.get(refusal.code) or TITLES.get(refusal.status, _("This did not work")),
         "message": refusal.message,
         "reference": reference_of(request),
         "as_whom": agent if isinstance(agent, Agent) else None,
@@ -61,7 +62,7 @@ def refused(
     return response
 
 
-def _way_on(request: HttpRequest, agent: object) -> dict[str, str]:
+def _way_on(request: HttpRequest, agent: object) -> dict[str, Any]:
     """What an agent can do next: sign in as somebody else without losing the call."""
     if not isinstance(agent, Agent):
         return {"next_url": "", "next_label": ""}
