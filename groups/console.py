@@ -15,7 +15,16 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
 from accounts.models import Administrator, Attempt, Event, Outcome
-from groups.models import Agent, AgentQuerySet, AgentSession, AgentStatus, Group, Membership, ProvisionedBy
+from groups.models import (
+    Agent,
+    AgentQuerySet,
+    AgentSession,
+    AgentStatus,
+    Client,
+    Group,
+    Membership,
+    ProvisionedBy,
+)
 from sso_portal.lib.web import see_other
 
 PAGE = 50  # agents
@@ -176,5 +185,5 @@ def _standing(agent: Any, locked: set[str]) -> tuple[str, str]:
 
 
 def _example_client(group: Group) -> str:
-    client = group.clients.first()
+    client = Client.objects.filter(entitlements__group=group).first()
     return client.subdomain if client else "client"

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_http_methods
 from accounts import audit
 from groups import cookies, standing
 from groups.forms import ChoosePasswordForm, SignInForm
-from groups.models import AgentSession, AgentStatus, Group
+from groups.models import AgentSession, AgentStatus, Client, Group
 from groups.signing_in import MustChoosePassword, SignedIn, choose_password, pending_agent, sign_in
 from groups.targets import Target, seal, unseal
 from sso_portal.lib.refusals import Refusal, Refused
@@ -200,7 +200,9 @@ def _door_page(
     """A page of the door, which says who waits; its form may end at the waiting client's origins."""
     target = unseal(request.GET.get("to", ""))
     # Only of the group's own clients: a stranger at the door learns nothing of the others.
-    client = group.clients.filter(subdomain=target.client).first() if target else None
+    client = (
+        Client.objects.filter(entitlements__group=group, subdomain=target.client).first() if target else None
+    )
     waiting = {"client_name": client.name, "caller_tail": target.caller_tail} if target and client else None
     response = render(request, template, {"group": group, "waiting": waiting} | context, status=status)
     if client:

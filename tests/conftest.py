@@ -15,6 +15,16 @@ from sso_portal.lib.addresses import parse_address
 from sso_portal.lib.web import Caller
 from tests import factories
 
+PORTAL = "localhost:8000"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out, on SQLite, what needs the real concurrency of PostgreSQL."""
+    if connection.vendor != "postgresql":
+        left_out = [item for item in items if item.get_closest_marker("postgresql")]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
+
 
 @pytest.fixture(autouse=True, scope="session")
 def _flush_passes_the_triggers() -> Iterator[None]:
@@ -35,6 +45,12 @@ def _flush_passes_the_triggers() -> Iterator[None]:
     patch.setattr(operations, "execute_sql_flush", without_triggers)
     yield
     patch.undo()
+
+
+@pytest.fixture
+def client() -> Client:
+    """A browser at the portal's own host name."""
+    return Client(HTTP_HOST=PORTAL)
 
 
 @pytest.fixture
@@ -108,7 +124,7 @@ def visit_as() -> Callable[[Administrator], Client]:
     """A browser in which this administrator is signed in."""
 
     def visit(administrator: Administrator) -> Client:
-        browser = Client()
+        browser = Client(HTTP_HOST=PORTAL)
         browser.force_login(administrator)
         session = browser.session
         session[STARTED] = timezone.now().timestamp()

@@ -159,7 +159,6 @@ class Migration(migrations.Migration):
                 ('longest_session_hours', models.PositiveSmallIntegerField(default=12, validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(24)])),
                 ('sessions_per_agent', models.PositiveSmallIntegerField(default=3, validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(10)])),
                 ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
-                ('clients', models.ManyToManyField(related_name='groups', through='groups.Entitlement', to='groups.client')),
             ],
             options={
                 'ordering': ['name'],

@@ -17,7 +17,7 @@ PORTAL = "localhost:8000"
 
 
 @pytest.fixture
-def browser() -> Client:
+def visitor() -> Client:
     """A browser at the portal, nobody signed in."""
     return Client(HTTP_HOST=PORTAL)
 
@@ -35,10 +35,10 @@ def session(agent, alices_secret) -> AgentSession:
 
 
 @pytest.fixture
-def signed_in(browser, session, alices_secret) -> Client:
+def signed_in(visitor, session, alices_secret) -> Client:
     """Alice's browser."""
-    browser.cookies[settings.AGENT_COOKIE_NAME] = alices_secret
-    return browser
+    visitor.cookies[settings.AGENT_COOKIE_NAME] = alices_secret
+    return visitor
 
 
 @pytest.fixture

@@ -147,43 +147,43 @@ def test_pop_at_a_clients_host_name_is_not_served(signed_in, group):
 # --- Nobody signed in ------------------------------------------------------------------------------------------------
 
 
-def test_pop_without_a_session_goes_to_the_sign_in_page(browser, group):
-    response = browser.get("/sso/group/demoaws", {"group": group.pk})
+def test_pop_without_a_session_goes_to_the_sign_in_page(visitor, group):
+    response = visitor.get("/sso/group/demoaws", {"group": group.pk})
 
     assert response.status_code == 303
     assert response.headers["Location"].startswith(f"/sso/sign-in?group={group.pk}&to=")
     assert nothing_minted()
 
 
-def test_pop_without_a_session_carries_its_address_with_the_query(browser, group):
+def test_pop_without_a_session_carries_its_address_with_the_query(visitor, group):
     address = f"/sso/group/demoaws?group={group.pk}&did=%2B15550100&call_id=a%26b"
 
-    response = browser.get(address)
+    response = visitor.get(address)
 
     assert target_of(response).path == address
 
 
-def test_pop_without_a_session_tells_the_sign_in_page_two_digits_of_the_caller(browser, group):
-    response = browser.get("/sso/group/demoaws", {"group": group.pk, "cid": "+15550199"})
+def test_pop_without_a_session_tells_the_sign_in_page_two_digits_of_the_caller(visitor, group):
+    response = visitor.get("/sso/group/demoaws", {"group": group.pk, "cid": "+15550199"})
 
     assert target_of(response).caller_tail == "99"
     assert target_of(response).client == "demoaws"
 
 
-def test_pop_after_signing_in_goes_straight_on(browser, group, agent):
-    page = browser.get("/sso/group/demoaws", {"group": group.pk, "did": "7"}).headers["Location"]
+def test_pop_after_signing_in_goes_straight_on(visitor, group, agent):
+    page = visitor.get("/sso/group/demoaws", {"group": group.pk, "did": "7"}).headers["Location"]
 
-    signed_in = browser.post(page, {"username": "alice", "password": factories.PASSWORD})
-    response = browser.get(signed_in.headers["Location"])
+    signed_in = visitor.post(page, {"username": "alice", "password": factories.PASSWORD})
+    response = visitor.get(signed_in.headers["Location"])
 
     assert response.headers["Location"].startswith("https://demoaws.crm.example/login?token=")
     assert LoginToken.objects.get().did == "7"
 
 
-def test_pop_with_a_cookie_of_nobody_goes_to_the_sign_in_page(browser, group):
-    browser.cookies[settings.AGENT_COOKIE_NAME] = "as_forged"
+def test_pop_with_a_cookie_of_nobody_goes_to_the_sign_in_page(visitor, group):
+    visitor.cookies[settings.AGENT_COOKIE_NAME] = "as_forged"
 
-    assert browser.get("/sso/group/demoaws", {"group": group.pk}).headers["Location"].startswith("/sso/sign-in")
+    assert visitor.get("/sso/group/demoaws", {"group": group.pk}).headers["Location"].startswith("/sso/sign-in")
 
 
 @pytest.mark.parametrize(
@@ -343,16 +343,10 @@ def test_framed_pop_mints_nothing(pop):
     assert nothing_minted()
 
 
-def test_framed_pop_looks_alike_for_every_client(pop, browser):
+def test_framed_pop_looks_alike_for_every_client(pop):
     known, unknown = text_of(pop(headers=FRAMED)), text_of(pop("nosuch", headers=FRAMED))
 
     assert known.replace("demoaws", "") == unknown.replace("nosuch", "")
-
-
-def test_framed_pop_says_whole_sentences(pop):
-    heading = re.search(r"<h1>(.*?)</h1>", pop(headers=FRAMED).content.decode(), re.DOTALL)
-
-    assert heading.group(1).strip()[0].isupper() or "demoaws" in heading.group(1)
 
 
 def test_framed_pop_that_cannot_be_read_is_refused(pop):
@@ -409,7 +403,7 @@ def test_pop_for_an_unknown_group_is_a_page_that_says_so(pop):
     assert response.headers["Content-Type"].startswith("text/html")
 
 
-def test_pop_for_an_inactive_group_looks_like_an_unknown_one(pop, group, browser):
+def test_pop_for_an_inactive_group_looks_like_an_unknown_one(pop, group):
     unknown = pop(group=999_999_999)
     groups.Group.objects.filter(pk=group.pk).update(is_active=False)
 
@@ -419,10 +413,10 @@ def test_pop_for_an_inactive_group_looks_like_an_unknown_one(pop, group, browser
     assert without_reference(inactive) == without_reference(unknown)
 
 
-def test_pop_for_an_inactive_group_without_a_session_is_not_found(browser, group):
+def test_pop_for_an_inactive_group_without_a_session_is_not_found(visitor, group):
     groups.Group.objects.filter(pk=group.pk).update(is_active=False)
 
-    assert browser.get("/sso/group/demoaws", {"group": group.pk}).status_code == 404
+    assert visitor.get("/sso/group/demoaws", {"group": group.pk}).status_code == 404
 
 
 @pytest.mark.parametrize(
@@ -437,7 +431,7 @@ def test_pop_for_an_inactive_group_without_a_session_is_not_found(browser, group
         ("did", "1\n2"),
         ("did", "1\x7f2"),
         ("did", "1\x852"),
-        ("call_id", "1\u2028"),
+        ("call_id", "1\u20282"),
         ("cid", "\u202e1"),
         ("call_id", "\u2066x"),
         ("campaign_id", "1\u200f"),

@@ -121,6 +121,8 @@ class Door(APIView):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         self.caller = caller_of(request._request, door=self.name)
+        if not self.methods():
+            raise exceptions.NotFound
         if request.method and request.method.lower() not in self.methods():
             raise exceptions.MethodNotAllowed(request.method)
         super().initial(request, *args, **kwargs)

@@ -4,7 +4,6 @@ import hmac
 from typing import Any
 
 from django.conf import settings
-from rest_framework import exceptions
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -61,12 +60,9 @@ class RedeemToken(NativeDoor):
 
 
 class NothingHere(NativeDoor):
-    """Every other address under /api/."""
+    """Every other address under /api/: it answers no method."""
 
     action = "api"
-
-    def admit(self, request: Request) -> None:
-        raise exceptions.NotFound
 
 
 def _told(redemption: Redemption, *, audience: str) -> dict[str, Any]:

@@ -9,7 +9,6 @@ from django.core.validators import validate_email
 from django.db import transaction
 from django.db.models import Count, OuterRef, Subquery, Value
 from django.db.models.functions import Coalesce, Now
-from rest_framework import exceptions
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -91,10 +90,7 @@ class SsoLogin(PlatformDoor):
 
 
 class NothingHere(PlatformDoor):
-    """Every other address under this API's path."""
-
-    def admit(self, request: Request) -> None:
-        raise exceptions.NotFound
+    """Every other address under this API's path: it answers no method."""
 
 
 def _answer(success: int, code: int, url: str, message: str, status: str, descriptor: str) -> dict[str, Any]:

@@ -1,0 +1,108 @@
+"""Agents."""
+
+import secrets
+from typing import ClassVar, Self
+
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from groups.models.fields import NAME_LENGTH, USERNAME_LENGTH, validate_text, validate_username
+from groups.models.group import Group
+from sso_portal.lib.text import canonical_name
+
+
+class AgentStatus(models.TextChoices):
+    ACTIVE = "active", "active"
+    SUSPENDED = "suspended", "suspended"  # for now, by an administrator
+    DISABLED = "disabled", "disabled"  # has left
+
+
+class ProvisionedBy(models.TextChoices):
+    ADMINISTRATOR = "administrator", "an administrator"
+    API = "api", "the SSO API"
+
+
+def new_subject() -> str:
+    """A subject: random, so that it tells nothing, and never used again."""
+    return secrets.token_hex(16)
+
+
+class AgentQuerySet(models.QuerySet["Agent"]):
+    def named(self, username: str, *, group_id: int) -> Self:
+        """The group's agent of this name, however it was typed."""
+        return self.filter(group_id=group_id, username_key=canonical_name(username))
+
+    def working(self) -> Self:
+        """Agents whom every door lets in."""
+        return self.filter(status=AgentStatus.ACTIVE).filter(Q(ends_at=None) | Q(ends_at__gt=Now()))
+
+
+class Agent(models.Model):
+    """Somebody who works in a group. Signs in by a username that is unique inside it."""
+
+    group = models.ForeignKey(Group, on_delete=models.PROTECT, related_name="agents")
+    subject = models.CharField(max_length=64, unique=True, default=new_subject, editable=False)
+    username = models.CharField(max_length=USERNAME_LENGTH, validators=[validate_username])
+    username_key = models.CharField(
+        max_length=3 * USERNAME_LENGTH, editable=False
+    )  # case folding may lengthen
+    full_name = models.CharField(max_length=NAME_LENGTH, validators=[validate_text])
+    email = models.EmailField(blank=True)
+    password = models.CharField(
+        max_length=128, blank=True, editable=False
+    )  # hash; "" until the agent chose one
+    must_choose_password = models.BooleanField(default=False)
+    activation_digest = models.CharField(max_length=64, blank=True, editable=False)
+    activation_expires_at = models.DateTimeField(null=True, blank=True, editable=False)
+    status = models.CharField(max_length=16, choices=AgentStatus, default=AgentStatus.ACTIVE)
+    ends_at = models.DateTimeField("end date", null=True, blank=True)
+    all_clients = models.BooleanField(
+        default=True, help_text="May enter every client of the group; else only those listed."
+    )
+    provisioned_by = models.CharField(
+        max_length=16, choices=ProvisionedBy, default=ProvisionedBy.ADMINISTRATOR, editable=False
+    )
+    last_signed_in_at = models.DateTimeField(null=True, blank=True, editable=False)
+    last_address = models.CharField(max_length=45, blank=True, editable=False)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    objects = AgentQuerySet.as_manager()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["group", "username_key"], name="username_unique_in_group"),
+            models.CheckConstraint(condition=~Q(username_key=""), name="agent_has_username"),
+            models.CheckConstraint(condition=~Q(subject=""), name="agent_has_subject"),
+            models.CheckConstraint(condition=Q(status__in=AgentStatus.values), name="agent_status_known"),
+            models.CheckConstraint(
+                condition=Q(activation_digest="", activation_expires_at=None)
+                | (~Q(activation_digest="") & Q(activation_expires_at__isnull=False)),
+                name="activation_code_has_an_end",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.username} ({self.group_id})"
+
+    def save(self, *args: object, **kwargs: object) -> None:
+        self.username_key = canonical_name(self.username)
+        super().save(*args, **kwargs)  # type: ignore[arg-type]  # passed on as they came
+
+    def clean(self) -> None:
+        self.username_key = canonical_name(self.username)
+
+    def has_ended(self) -> bool:
+        """Whether the end date has come."""
+        return self.ends_at is not None and self.ends_at <= timezone.now()
+
+    def own_words(self) -> list[str]:
+        """Words that somebody who knows this agent would guess first."""
+        return [
+            self.username,
+            *self.full_name.split(),
+            self.group.name,
+            self.group.code,
+            *self.group.name.split(),
+        ]

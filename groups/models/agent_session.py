@@ -1,0 +1,96 @@
+"""Agents' sessions."""
+
+import secrets
+from datetime import datetime, timedelta
+from typing import ClassVar, Self
+
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Now
+
+from groups.models.agent import Agent
+
+
+class EndReason(models.TextChoices):
+    SIGNED_OUT = "signed_out", "signed out"
+    SWITCHED = "switched", "another agent signed in"
+    RENEWED = "renewed", "signed in again"
+    LIMIT = "limit", "more sessions than allowed"
+    STOPPED = "stopped", "the agent was suspended or disabled"
+    PASSWORD = "password", "the password changed"
+    ENDED = "ended", "ended by an administrator"
+
+
+def new_sid() -> str:
+    """A session's public id, which relying parties may know."""
+    return secrets.token_urlsafe(16)
+
+
+class AgentSessionQuerySet(models.QuerySet["AgentSession"]):
+    def open(self) -> Self:
+        """Sessions that nothing has ended."""
+        return self.filter(ended_at=None, ends_at__gt=Now())
+
+    def live(self) -> Self:
+        """Open sessions that are not idle: those that doors let in."""
+        return self.open().filter(idle_at__gt=Now())
+
+    def end(self, reason: str) -> int:
+        """End those that are still open; how many."""
+        return self.filter(ended_at=None).update(ended_at=Now(), end_reason=reason)
+
+    def touch_if_due(self, session: "AgentSession") -> None:
+        """Note that the session was used: at most once a minute. Needs `now`."""
+        if now_of(session) - session.last_seen_at >= timedelta(minutes=1):
+            idle_at = Now() + timedelta(minutes=session.agent.group.idle_minutes)
+            self.filter(pk=session.pk).update(last_seen_at=Now(), idle_at=idle_at)
+
+
+class AgentSession(models.Model):
+    """An agent's session: its cookie holds a secret, this row its digest."""
+
+    digest = models.CharField(max_length=64, unique=True)
+    sid = models.CharField(max_length=32, unique=True, default=new_sid)
+    agent = models.ForeignKey(Agent, on_delete=models.CASCADE, related_name="sessions")
+    methods = models.JSONField(default=list)  # amr values (RFC 8176)
+    started_at = models.DateTimeField(db_default=Now())
+    last_seen_at = models.DateTimeField(db_default=Now())
+    idle_at = models.DateTimeField()  # from when on the agent must unlock
+    ends_at = models.DateTimeField()  # from when on he must sign in anew
+    ended_at = models.DateTimeField(null=True, blank=True)
+    end_reason = models.CharField(max_length=16, choices=EndReason, blank=True)
+    address = models.CharField(max_length=45, blank=True)
+    agent_header = models.CharField(max_length=256, blank=True)
+
+    objects = AgentSessionQuerySet.as_manager()
+
+    class Meta:
+        indexes: ClassVar = [
+            models.Index(
+                fields=["agent", "-last_seen_at"], name="open_session_of_agent", condition=Q(ended_at=None)
+            ),
+        ]
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=Q(ended_at=None, end_reason="") | (Q(ended_at__isnull=False) & ~Q(end_reason="")),
+                name="ended_session_has_reason",
+            ),
+            models.CheckConstraint(condition=Q(ends_at__gt=F("started_at")), name="session_ends_after_start"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.agent} since {self.started_at}"
+
+    def is_open(self) -> bool:
+        """Whether nothing has ended it: not an act, not its longest duration. Needs `now`."""
+        return self.ended_at is None and now_of(self) < self.ends_at
+
+    def is_live(self) -> bool:
+        """Whether it is open and not idle. Needs `now`."""
+        return self.is_open() and now_of(self) < self.idle_at
+
+
+def now_of(row: models.Model) -> datetime:
+    """The database's clock at the time of a query that annotated it as `now`."""
+    now: datetime = row.now  # type: ignore[attr-defined]
+    return now

@@ -1,0 +1,281 @@
+"""The demo CRM against a stand-in portal, over real HTTP."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.demo.conftest import ROOT, Browser, Portal, crm, crm_environment, free_ports
+
+TOKEN = "tok-3f9a2c71d0"
+
+
+# --- A login that is good --------------------------------------------------------------------------------------------
+
+
+def test_login_by_address_opens_the_customer(browser: Browser, portal: Portal) -> None:
+    answer = browser.get(f"/sso/login?token={portal.says(TOKEN)}")
+    screen = browser.get("/")
+
+    assert (answer.status, answer.headers["location"]) == (303, "/")
+    assert screen.status == 200
+    for shown in ("Demo AWS", "Amara Chen", "a.chen115", "Northwind Collections", "NWC, id 21", "1, 2, 3"):
+        assert shown in screen.text
+    for shown in ("+18005550101", "+12125550142", "c-417", "invoices", "password (pwd)"):
+        assert shown in screen.text
+
+
+def test_login_by_form_opens_the_customer(browser: Browser, portal: Portal) -> None:
+    answer = browser.post("/sso/login", f"token={portal.says(TOKEN)}")
+
+    assert (answer.status, answer.headers["location"]) == (303, "/")
+    assert "+12125550142" in browser.get("/").text
+
+
+def test_login_asks_as_the_company_of_the_host(browser: Browser, portal: Portal) -> None:
+    browser.host = "sandboxdemo.localhost"
+    browser.get(f"/sso/login?token={portal.says(TOKEN, client='sandboxdemo')}")
+
+    assert portal.asked == [("rp-sandbox:secret:2", TOKEN)]
+    assert "Sandbox Demo" in browser.get("/").text
+
+
+def test_login_without_a_call_and_with_every_campaign(browser: Browser, portal: Portal) -> None:
+    no_call = {"did": None, "cid": None, "call_id": None, "campaign_id": None}
+    told = {"call": no_call, "campaigns": "all", "auth_time": None, "amr": [], "destination": None}
+    browser.get(f"/sso/login?token={portal.says(TOKEN, **told)}")
+    screen = browser.get("/").text
+
+    for shown in ("Ready for the next call", "<dd>all</dd>", "no factor seen", "not known"):
+        assert shown in screen
+
+
+def test_session_is_seen_by_every_worker(browser: Browser, portal: Portal) -> None:
+    browser.get(f"/sso/login?token={portal.says(TOKEN)}")
+
+    assert all("Amara Chen" in browser.get("/").text for _ in range(20))
+
+
+def test_session_cookie_is_closed_to_scripts_and_other_sites(browser: Browser, portal: Portal) -> None:
+    cookie = browser.get(f"/sso/login?token={portal.says(TOKEN)}").headers["set-cookie"]
+
+    assert cookie.endswith("; Path=/; HttpOnly; SameSite=Lax")
+
+
+def test_next_login_takes_the_place_of_the_last(browser: Browser, portal: Portal) -> None:
+    browser.get(f"/sso/login?token={portal.says(TOKEN)}")
+    former = Browser(browser.port, cookie=browser.cookie)
+    browser.get(f"/sso/login?token={portal.says('tok-2', fullname='Sam Brooks')}")
+
+    assert "Sam Brooks" in browser.get("/").text
+    assert "Agents arrive through the portal" in former.get("/").text
+
+
+def test_session_is_worth_nothing_at_another_company(browser: Browser, portal: Portal) -> None:
+    browser.get(f"/sso/login?token={portal.says(TOKEN)}")
+    browser.host = "sandboxdemo.localhost"
+
+    assert "Agents arrive through the portal" in browser.get("/").text
+
+
+def test_sign_out_ends_the_session_itself(browser: Browser, portal: Portal) -> None:
+    browser.get(f"/sso/login?token={portal.says(TOKEN)}")
+    stolen = Browser(browser.port, cookie=browser.cookie)
+    answer = browser.post("/sign-out")
+
+    assert (answer.status, answer.headers["location"]) == (303, "/")
+    assert "Agents arrive through the portal" in stolen.get("/").text
+
+
+# --- Nothing is spent by accident ------------------------------------------------------------------------------------
+
+
+def test_head_redeems_nothing(browser: Browser, portal: Portal) -> None:
+    answer = browser.ask("HEAD", f"/sso/login?token={portal.says(TOKEN)}")
+
+    assert (answer.status, answer.headers["allow"], portal.asked) == (405, "GET, POST", [])
+
+
+@pytest.mark.parametrize("purpose", ["prefetch", "prefetch;prerender"])
+def test_prefetch_redeems_nothing(browser: Browser, portal: Portal, purpose: str) -> None:
+    answer = browser.get(f"/sso/login?token={portal.says(TOKEN)}", **{"Sec-Purpose": purpose})
+
+    assert (answer.status, portal.asked) == (204, [])
+
+
+# --- A login that is not good ----------------------------------------------------------------------------------------
+
+
+def test_refused_token_is_answered_in_plain_words(browser: Browser, portal: Portal) -> None:
+    answer = browser.get("/sso/login?token=unknown")
+
+    assert answer.status == 403
+    assert "This login was not accepted" in answer.text
+    assert f'href="{portal.url}/sso/group?group=21"' in answer.text
+    assert "set-cookie" not in answer.headers
+
+
+def test_token_opens_the_crm_once(browser: Browser, portal: Portal) -> None:
+    portal.says(TOKEN)
+
+    assert [browser.get(f"/sso/login?token={TOKEN}").status for _ in range(2)] == [303, 403]
+
+
+@pytest.mark.parametrize("claim", [{"iss": "https://elsewhere.example"}, {"client": "sandboxdemo"}])
+def test_login_from_elsewhere_or_for_another_is_refused(
+    browser: Browser, portal: Portal, claim: dict[str, str]
+) -> None:
+    answer = browser.get(f"/sso/login?token={portal.says(TOKEN, **claim)}")
+
+    assert (answer.status, browser.cookie) == (403, "")
+
+
+def test_refused_login_leaves_a_running_session_alone(browser: Browser, portal: Portal) -> None:
+    browser.get(f"/sso/login?token={portal.says(TOKEN)}")
+    browser.get("/sso/login?token=unknown")
+
+    assert "Amara Chen" in browser.get("/").text
+
+
+@pytest.mark.parametrize(
+    "query", ["", "?token=", "?token=a&token=b", "?token=" + 513 * "a", "?x=1" + 30 * "&y=2"]
+)
+def test_missing_or_doubled_token_is_a_bad_request(browser: Browser, portal: Portal, query: str) -> None:
+    assert (browser.get(f"/sso/login{query}").status, portal.asked) == (400, [])
+
+
+def test_form_that_is_too_long_is_not_read(browser: Browser) -> None:
+    assert browser.post("/sso/login", "token=" + 9000 * "a").status == 413
+
+
+def test_form_of_another_kind_is_refused(browser: Browser, portal: Portal) -> None:
+    answer = browser.post("/sso/login", '{"token": "x"}', **{"Content-Type": "application/json"})
+
+    assert (answer.status, portal.asked) == (415, [])
+
+
+# --- A portal that is not well ---------------------------------------------------------------------------------------
+
+
+def test_portal_that_is_down_is_told_in_plain_words() -> None:
+    with crm(f"http://127.0.0.1:{free_ports()}") as port:
+        answer = Browser(port).get(f"/sso/login?token={TOKEN}")
+
+    assert answer.status == 502
+    assert "The portal did not answer" in answer.text
+
+
+@pytest.mark.parametrize("status", [401, 404, 429, 500, 302])
+def test_portal_that_answers_otherwise_signs_nobody_in(browser: Browser, portal: Portal, status: int) -> None:
+    answer = browser.get(f"/sso/login?token={portal.says(TOKEN, status=status)}")
+
+    assert (answer.status, browser.cookie) == (502, "")
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"group": "21"}, {"group": None}, {"call": []}, {"issued_at": "now"}, {"issued_at": 10**15}, {"amr": "pwd"},
+     {"departments": [{}]}, {"campaigns": "some"}, {"fullname": ["x"]}, {"username": True}],
+)  # fmt: skip
+def test_answer_out_of_shape_signs_nobody_in(
+    browser: Browser, portal: Portal, changed: dict[str, object]
+) -> None:
+    assert browser.get(f"/sso/login?token={portal.says(TOKEN, **changed)}").status == 502
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"no json", b"[]", b"[" * 60_000, b"\xff\xfe", b"{" + b" " * 100_000 + b"}"]
+)
+def test_answer_that_is_no_object_signs_nobody_in(browser: Browser, portal: Portal, body: bytes) -> None:
+    portal.answers[TOKEN] = (200, body)
+
+    assert browser.get(f"/sso/login?token={TOKEN}").status == 502
+
+
+# --- Pages -----------------------------------------------------------------------------------------------------------
+
+
+def test_names_from_the_portal_are_escaped(browser: Browser, portal: Portal) -> None:
+    hostile = "<script>alert(1)</script>\"'&${fullname} $x \ud800"
+    call = {"did": hostile, "cid": hostile, "call_id": hostile, "campaign_id": hostile}
+    group = {"id": 21, "code": hostile, "name": hostile}
+    told = {"fullname": hostile, "username": hostile, "email": hostile, "group": group, "call": call}
+    browser.get(f"/sso/login?token={portal.says(TOKEN, destination=hostile, amr=[hostile], **told)}")
+    screen = browser.get("/")
+
+    assert screen.status == 200
+    assert "<script" not in screen.text
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;&quot;&#x27;&amp;${fullname} $x ?" in screen.text
+
+
+def test_token_and_secret_are_nowhere_to_be_read(browser: Browser, portal: Portal) -> None:
+    portal.says(TOKEN)
+    answers = [
+        browser.get(f"/sso/login?token={TOKEN}"),
+        browser.get("/"),
+        browser.get(f"/sso/login?token={TOKEN}"),  # refused now
+        browser.get(f"/sso/login?token={portal.says(TOKEN, status=500)}"),
+        browser.get(f"/sso/login?token={TOKEN}&token={TOKEN}"),
+        browser.ask("HEAD", f"/sso/login?token={TOKEN}"),
+        browser.ask("PUT", f"/sso/login?token={TOKEN}"),
+    ]
+
+    assert [answer.status for answer in answers] == [303, 200, 403, 502, 400, 405, 405]
+    for answer in answers:
+        assert TOKEN not in answer.text + str(answer.headers)
+        assert "secret-1" not in answer.text + str(answer.headers)
+
+
+@pytest.mark.parametrize("address", ["/", "/sso/login?token=x", "/sso/login", "/nowhere", "/style.css"])
+def test_every_answer_is_guarded(browser: Browser, address: str) -> None:
+    headers = browser.get(address).headers
+
+    assert headers["referrer-policy"] == "no-referrer"
+    assert headers["cache-control"] == "no-store"
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["content-security-policy"].startswith("default-src 'none'; style-src 'self'")
+
+
+def test_stranger_is_told_how_agents_arrive(browser: Browser) -> None:
+    answer = browser.get("/", Cookie="crm_session=forged")
+
+    assert answer.status == 200
+    assert "Agents arrive through the portal" in answer.text
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
+def test_plain_host_lists_the_companies(browser: Browser, host: str) -> None:
+    browser.host = host
+    answer = browser.get("/")
+
+    assert answer.status == 200
+    assert f'href="http://sandboxdemo.localhost:{browser.port}/"' in answer.text
+
+
+@pytest.mark.parametrize(("host", "status"), [("unknown.localhost", 404), ('a"b', 400), ("<b>", 400)])
+def test_unknown_host_is_nobody(browser: Browser, host: str, status: int) -> None:
+    browser.host = host
+
+    assert browser.get("/").status == status
+
+
+def test_health_is_told_at_every_host(browser: Browser) -> None:
+    browser.host = "unknown.localhost"
+
+    assert browser.get("/healthz").text == "ok\n"
+
+
+# --- The start -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["PORTAL_URL", "REDEEM_URL", "CRM_CLIENTS"])
+@pytest.mark.parametrize("value", ["", "nonsense"])
+def test_start_stops_and_names_the_variable_at_fault(name: str, value: str) -> None:
+    environment = {**os.environ, **crm_environment("http://127.0.0.1:1"), name: value}
+    start = [sys.executable, "-c", "import demo.crm"]
+    ended = subprocess.run(start, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+
+    assert ended.returncode == 1
+    assert name in ended.stderr
+    assert "Traceback" not in ended.stderr

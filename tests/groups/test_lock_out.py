@@ -1,0 +1,163 @@
+"""Lock-out at a group's door: counted before the password is looked at."""
+
+import threading
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.db.models import F
+from django.db.models.functions import Now
+
+from accounts import lockout
+from accounts.models import Attempt
+from groups.models import AgentSession
+from groups.signing_in import SignedIn
+from groups.standing import unlock
+from tests import factories
+from tests.groups.conftest import WRONG_PASSWORD
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def five_wrong(agent, attempt):
+    for _ in range(5):
+        attempt(WRONG_PASSWORD)
+
+
+def test_right_password_after_four_wrong_ones_signs_in(agent, attempt):
+    for _ in range(4):
+        attempt(WRONG_PASSWORD)
+
+    assert isinstance(attempt(), SignedIn)
+
+
+def test_right_password_after_five_wrong_ones_is_refused(five_wrong, attempt):
+    assert attempt().code == "wrong_credentials"
+
+
+def test_fifth_try_still_reaches_the_password(agent, attempt, hashes):
+    for _ in range(7):
+        attempt(WRONG_PASSWORD)
+
+    assert hashes == ["verify"] * 5 + ["encode"] * 2
+
+
+def test_locked_name_in_another_spelling_is_locked(five_wrong, attempt):
+    assert attempt(username=" ＡLICE ").code == "wrong_credentials"
+
+
+def test_unlocked_agent_signs_in(five_wrong, agent, attempt, caller):
+    unlock(agent, by="test", caller=caller)
+
+    assert isinstance(attempt(), SignedIn)
+
+
+def test_unlocked_agent_has_five_tries_again(five_wrong, agent, attempt, caller):
+    unlock(agent, by="test", caller=caller)
+    for _ in range(4):
+        attempt(WRONG_PASSWORD)
+
+    assert isinstance(attempt(), SignedIn)
+
+
+def test_lock_lasts_half_an_hour(five_wrong):
+    lasts = Attempt.objects.annotate(lasts=F("locked_until") - Now()).get().lasts
+
+    assert timedelta(minutes=29) < lasts <= timedelta(minutes=30)
+
+
+def test_lock_ends_by_itself(five_wrong, attempt):
+    Attempt.objects.update(locked_until=Now() - timedelta(seconds=1))
+
+    assert isinstance(attempt(), SignedIn)
+
+
+def test_lock_outlasts_the_window_of_its_failures(five_wrong, attempt):
+    Attempt.objects.update(window_ends_at=Now() - timedelta(minutes=10))
+
+    assert attempt().code == "wrong_credentials"
+
+
+def test_name_whose_lock_ended_has_five_tries_again(five_wrong, attempt):
+    Attempt.objects.update(locked_until=Now() - timedelta(seconds=1))
+    for _ in range(4):
+        attempt(WRONG_PASSWORD)
+
+    assert isinstance(attempt(), SignedIn)
+
+
+def test_failures_of_a_window_that_passed_are_forgotten(agent, attempt):
+    for _ in range(4):
+        attempt(WRONG_PASSWORD)
+    Attempt.objects.update(window_ends_at=Now() - timedelta(seconds=1))
+    attempt(WRONG_PASSWORD)
+
+    assert isinstance(attempt(), SignedIn)
+
+
+def test_success_starts_the_count_anew(agent, attempt):
+    for _ in range(4):
+        attempt(WRONG_PASSWORD)
+    attempt()
+    for _ in range(4):
+        attempt(WRONG_PASSWORD)
+
+    assert isinstance(attempt(), SignedIn)
+
+
+def test_success_leaves_the_count_of_others(group, agent, attempt):
+    factories.AgentFactory(group=group, username="bob")
+    for _ in range(5):
+        attempt(WRONG_PASSWORD, username="bob")
+    attempt()
+
+    assert attempt(username="bob").code == "wrong_credentials"
+
+
+def test_namesake_of_another_group_is_not_locked(five_wrong, other_group, attempt):
+    factories.AgentFactory(group=other_group, username="alice")
+
+    assert isinstance(attempt(group=other_group), SignedIn)
+
+
+def test_unknown_name_is_counted_like_a_known_one(group, attempt):
+    for _ in range(6):
+        attempt(WRONG_PASSWORD, username="nobody")
+
+    assert Attempt.objects.locked().get().name == "nobody"
+
+
+def test_running_session_outlives_a_lock_out(agent, attempt):
+    attempt()
+    for _ in range(6):
+        attempt(WRONG_PASSWORD)
+
+    assert AgentSession.objects.live().count() == 1
+
+
+def test_lock_out_goes_on_when_rate_limits_are_off(five_wrong, attempt, settings):
+    settings.RATE_LIMITS = False
+
+    assert attempt().code == "wrong_credentials"
+
+
+@pytest.mark.postgresql
+@pytest.mark.django_db(transaction=True)
+def test_48_guesses_at_once_reach_the_password_five_times():
+    start, passed = threading.Barrier(48), []
+
+    def guess():
+        start.wait()
+        try:
+            passed.append(lockout.may_try(door="group:21", name="alice"))
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=guess) for _ in range(48)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert (len(passed), sum(passed)) == (48, 5)
