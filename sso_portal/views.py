@@ -40,7 +40,7 @@ def readyz(request: HttpRequest) -> JsonResponse:
     return JsonResponse({"database": "ok"})
 
 
-def nothing_here(request: HttpRequest, **_: Any) -> HttpResponse:
+def nothing_here(request: HttpRequest) -> HttpResponse:
     """An address that a library brings along, and this portal does not offer."""
     return pages.refused(request, NOT_FOUND)
 

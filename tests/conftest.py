@@ -12,6 +12,7 @@ from accounts import triggers
 from accounts.models import Administrator
 from accounts.signing_in import STARTED
 from sso_portal.lib.addresses import parse_address
+from sso_portal.lib.hashing import PeopleHasher
 from sso_portal.lib.web import Caller
 from tests import factories
 
@@ -132,3 +133,22 @@ def visit_as() -> Callable[[Administrator], Client]:
         return browser
 
     return visit
+
+
+@pytest.fixture
+def hashes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Every hash that is computed from now on; the hasher itself goes on working."""
+    computed: list[str] = []
+    encode, verify = PeopleHasher.encode, PeopleHasher.verify
+
+    def counted_encode(self: PeopleHasher, password: str, salt: str) -> str:
+        computed.append("encode")
+        return encode(self, password, salt)
+
+    def counted_verify(self: PeopleHasher, password: str, encoded: str) -> bool:
+        computed.append("verify")
+        return verify(self, password, encoded)
+
+    monkeypatch.setattr(PeopleHasher, "encode", counted_encode)
+    monkeypatch.setattr(PeopleHasher, "verify", counted_verify)
+    return computed

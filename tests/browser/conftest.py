@@ -16,7 +16,7 @@ from typing import Any
 from urllib.request import urlopen
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, CDPSession, ConsoleMessage, Page, WebError
+from playwright.sync_api import Browser, BrowserContext, CDPSession, ConsoleMessage, Page, WebError, expect
 
 from tests.browser.acts import sign_in_administrator
 from tests.environment import ROOT
@@ -26,8 +26,11 @@ Manage = Callable[..., str]
 READY_WITHIN = 60  # seconds
 END_WITHIN = 15  # seconds
 INSTALL = "The browser tests need Chromium: apt-get install chromium, or set CHROMIUM to its path."
+PATIENCE = 15_000  # milliseconds, for one step on a busy machine
 # A refusal page is meant; Chromium logs its status all the same.
 EXPECTED = "Failed to load resource: the server responded with a status of 403 (Forbidden)"
+
+expect.set_options(timeout=PATIENCE)
 
 
 # --- The demo --------------------------------------------------------------------------------------------------------
@@ -214,7 +217,7 @@ def new_context(new_context: Callable[..., BrowserContext]) -> Iterator[Callable
 
     def make(**options: Any) -> BrowserContext:
         context = new_context(**options)
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(PATIENCE)
         context.on("console", hear)
         context.on("weberror", hear_error)
         return context

@@ -7,7 +7,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import BrowserContext, Page, expect
 
-from tests.browser.acts import enter, launcher_url, pop_url, sign_in, type_administrator
+from tests.browser.acts import confirm, enter, launcher_url, pop_url, sign_in, type_administrator
 
 pytestmark = pytest.mark.browser
 
@@ -129,7 +129,10 @@ def test_second_factor(page: Page, demo: dict[str, str]) -> None:
 
 def test_set_up_of_an_authenticator_app(page: Page, newcomer: dict[str, str]) -> None:
     type_administrator(page, newcomer, "NEW")
-    page.goto("/accounts/2fa/totp/activate/")
+    page.get_by_role("link", name="Set up").click()
+    page.get_by_role("heading", name="Is it still you?").wait_for()
+    assert_good_to_everybody(page)
+    confirm(page, newcomer, "NEW")
     page.get_by_role("img", name="QR code").wait_for()
     assert_good_to_everybody(page)
 
@@ -145,6 +148,6 @@ def test_reference(page: Page, auditor: Page, demo: dict[str, str]) -> None:
     page.goto(pop_url(demo, "acme", **CALL))
     sign_in(page, demo)
     reference = page.locator(".ticket__number").inner_text()
-    auditor.goto("/refused/{reference}/")
+    auditor.goto(f"/refused/{reference}/")
     auditor.locator(".ladder").wait_for()
     assert_good_to_everybody(auditor)

@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import CDPSession, Page, expect
 
-from tests.browser.acts import sign_in_administrator, totp, type_administrator
+from tests.browser.acts import set_up_authenticator_app, sign_in_administrator, type_administrator
 
 pytestmark = pytest.mark.browser
 
@@ -30,7 +30,7 @@ def test_administrator_without_second_factor_gets_no_further(page: Page, newcome
 
 
 def test_authenticator_app_set_up_opens_the_groups(page: Page, newcomer: dict[str, str]) -> None:
-    set_up_authenticator_app(page, newcomer)
+    set_up_authenticator_app(page, newcomer, "NEW")
 
     page.goto("/")
     expect(page.get_by_role("heading", level=1)).to_have_text("Northwind Collections")
@@ -39,7 +39,7 @@ def test_authenticator_app_set_up_opens_the_groups(page: Page, newcomer: dict[st
 def test_passkey_signs_in_without_password(
     page: Page, newcomer: dict[str, str], authenticator: CDPSession
 ) -> None:
-    set_up_authenticator_app(page, newcomer)
+    set_up_authenticator_app(page, newcomer, "NEW")
     page.goto("/accounts/2fa/webauthn/add/")
     page.get_by_label("Passwordless").check()
     page.get_by_role("button", name="Add this key").click()
@@ -60,12 +60,3 @@ def test_signed_out_administrator_is_asked_again(page: Page, newcomer: dict[str,
 
     page.goto("/groups/")
     expect(page).to_have_url(re.compile("/accounts/login/"))
-
-
-def set_up_authenticator_app(page: Page, newcomer: dict[str, str]) -> None:
-    type_administrator(page, newcomer, "NEW")
-    page.get_by_role("link", name="Set up").click()
-    expect(page.get_by_role("img", name="QR code")).to_have_js_property("complete", True)
-    page.get_by_label("Code", exact=True).fill(totp(page.locator("#authenticator_secret").input_value()))
-    page.get_by_role("button", name="Turn on").click()
-    page.wait_for_url(lambda url: "/totp/activate/" not in url)

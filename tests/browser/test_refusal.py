@@ -37,7 +37,7 @@ def test_administrator_finds_the_refusal_by_its_reference(
     be_refused(page, demo)
     reference = page.locator(".ticket__number").inner_text()
 
-    auditor.goto("/refused/{reference}/")
+    auditor.goto(f"/refused/{reference}/")
 
     expect(auditor.locator(".ladder__step--refused")).to_contain_text("acme")
 
@@ -51,15 +51,25 @@ def narrowed_agent(execute: Callable[..., None]) -> Iterator[str]:
     execute(change, True)
 
 
-def test_switch_of_agent_on_the_refusal_page_keeps_the_call(
-    page: Page, demo: dict[str, str], narrowed_agent: str
-) -> None:
+@pytest.fixture
+def refused(page: Page, demo: dict[str, str], narrowed_agent: str) -> Page:
+    """The page of a call that this agent was refused, though another of the group may take it."""
     page.goto(pop_url(demo, "demoaws", cid="+12125550142"))
     sign_in(page, demo, narrowed_agent)
+    page.locator(".ticket__number").wait_for()
+    return page
 
-    page.get_by_role("link", name="Sign in as somebody else").click()
-    expect(page.locator(".waiting")).to_contain_text("Next: Demo AWS")
-    sign_in(page, demo)
 
-    expect(page).to_have_url(crm_url(demo, "demoaws"))
-    expect(page.get_by_role("heading", level=1)).to_contain_text("+12125550142")
+def test_switch_of_agent_on_the_refusal_page_says_who_still_waits(refused: Page) -> None:
+    refused.get_by_role("link", name="Sign in as somebody else").click()
+
+    expect(refused.locator(".waiting")).to_contain_text("Next: Demo AWS")
+    expect(refused.locator(".waiting")).to_contain_text("…42")
+
+
+def test_switch_of_agent_on_the_refusal_page_keeps_the_call(refused: Page, demo: dict[str, str]) -> None:
+    refused.get_by_role("link", name="Sign in as somebody else").click()
+    sign_in(refused, demo)
+
+    expect(refused).to_have_url(crm_url(demo, "demoaws"))
+    expect(refused.get_by_role("heading", level=1)).to_contain_text("+12125550142")

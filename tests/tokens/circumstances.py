@@ -46,7 +46,9 @@ CLOSED_CLIENTS = [
     Stop("withdrawn", _withdraw, "client_unavailable", "no entitlement"),
     Stop("client-inactive", _change_client(is_active=False), "client_unavailable", "client inactive"),
     Stop("client-paused", _change_client(is_paused=True), "client_unavailable", "paused"),
-    Stop("not-listed", _change_agent(all_clients=False), "client_unavailable", "not among the agent's clients"),
+    Stop(
+        "not-listed", _change_agent(all_clients=False), "client_unavailable", "not among the agent's clients"
+    ),
 ]
 STOPPED_GROUPS = [Stop("group-inactive", _stop_group, "group_inactive", "group_inactive")]
 STOPS = STOPPED_AGENTS + CLOSED_CLIENTS + STOPPED_GROUPS
@@ -59,4 +61,6 @@ def name_of(stop: Stop) -> str:
 
 def age(token: LoginToken, by: timedelta) -> None:
     """Make a token older than it is."""
-    LoginToken.objects.filter(pk=token.pk).update(issued_at=F("issued_at") - by, expires_at=F("expires_at") - by)
+    LoginToken.objects.filter(pk=token.pk).update(
+        issued_at=F("issued_at") - by, expires_at=F("expires_at") - by
+    )

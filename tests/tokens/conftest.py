@@ -13,14 +13,6 @@ from tests import factories
 from tokens.issuing import CallContext, IssuedLogin, issue
 from tokens.models import Kind
 
-PORTAL = "localhost:8000"
-
-
-@pytest.fixture
-def visitor() -> Client:
-    """A browser at the portal, nobody signed in."""
-    return Client(HTTP_HOST=PORTAL)
-
 
 @pytest.fixture
 def alices_secret() -> str:
@@ -35,10 +27,10 @@ def session(agent, alices_secret) -> AgentSession:
 
 
 @pytest.fixture
-def signed_in(visitor, session, alices_secret) -> Client:
+def signed_in(client, session, alices_secret) -> Client:
     """Alice's browser."""
-    visitor.cookies[settings.AGENT_COOKIE_NAME] = alices_secret
-    return visitor
+    client.cookies[settings.AGENT_COOKIE_NAME] = alices_secret
+    return client
 
 
 @pytest.fixture
@@ -53,7 +45,12 @@ def issue_to_alice(entry, caller) -> Callable[..., IssuedLogin]:
     """Issue a login to Alice; whatever the test does not say is usual."""
 
     def issue_one(**changed) -> IssuedLogin:
-        usual = {"kind": Kind.HAND_OFF, "actor": "test", "caller": caller, "call": CallContext(did="+15550100")}
+        usual = {
+            "kind": Kind.HAND_OFF,
+            "actor": "test",
+            "caller": caller,
+            "call": CallContext(did="+15550100"),
+        }
         return issue(entry, **usual | changed)
 
     return issue_one

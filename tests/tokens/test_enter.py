@@ -32,9 +32,9 @@ def entrance(by_form_post, issue_to_alice):
 
 
 @pytest.fixture
-def enter(visitor):
+def enter(client):
     """Open an entrance in a browser that nobody signed in at."""
-    return lambda secret, headers=None: visitor.get("/sso/enter", {"token": secret}, headers=headers)
+    return lambda secret, headers=None: client.get("/sso/enter", {"token": secret}, headers=headers)
 
 
 def unspent(issued) -> bool:
@@ -120,28 +120,30 @@ def test_enter_that_is_no_navigation_spends_nothing(enter, entrance, headers):
     assert unspent(entrance)
 
 
-def test_enter_by_head_spends_nothing(visitor, entrance):
-    response = visitor.head("/sso/enter", {"token": entrance.secret})
+def test_enter_by_head_spends_nothing(client, entrance):
+    response = client.head("/sso/enter", {"token": entrance.secret})
 
     assert response.status_code == 204
     assert unspent(entrance)
 
 
 @pytest.mark.parametrize("method", ["post", "put", "delete", "options"])
-def test_enter_by_another_method_spends_nothing(visitor, entrance, method):
-    response = getattr(visitor, method)(f"/sso/enter?token={entrance.secret}")
+def test_enter_by_another_method_spends_nothing(client, entrance, method):
+    response = getattr(client, method)(f"/sso/enter?token={entrance.secret}")
 
     assert response.status_code in (403, 405)
     assert unspent(entrance)
 
 
-def test_enter_with_a_trailing_slash_works(visitor, entrance):
-    assert visitor.get("/sso/enter/", {"token": entrance.secret}).status_code == 200
+def test_enter_with_a_trailing_slash_works(client, entrance):
+    assert client.get("/sso/enter/", {"token": entrance.secret}).status_code == 200
 
 
-@pytest.mark.parametrize("query", ["", "?token=", "?token=lt_nothing", "?token=%00", "?token=%FF", "?other=1"])
-def test_enter_without_a_token_that_is_known_is_refused(visitor, query):
-    response = visitor.get(f"/sso/enter{query}")
+@pytest.mark.parametrize(
+    "query", ["", "?token=", "?token=lt_nothing", "?token=%00", "?token=%FF", "?other=1"]
+)
+def test_enter_without_a_token_that_is_known_is_refused(client, query):
+    response = client.get(f"/sso/enter{query}")
 
     assert response.status_code == 400
     assert Event.objects.get().reason == "invalid_token"

@@ -16,8 +16,8 @@ from accounts.models import Event
 from groups import models as groups
 from groups.targets import unseal
 from tests import factories
+from tests.conftest import PORTAL
 from tests.tokens.circumstances import CLOSED_CLIENTS, name_of
-from tests.tokens.conftest import PORTAL
 from tokens.models import LoginToken
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("entitlement")]
@@ -94,7 +94,9 @@ def test_launcher_offers_the_last_entered_first_then_by_name(launcher, agent, se
 def nine_more_clients(group):
     """Enough clients for a search field."""
     for letter in "abcdefghi":
-        factories.EntitlementFactory(group=group, client__subdomain=f"x{letter}", client__name=f"Firm {letter}")
+        factories.EntitlementFactory(
+            group=group, client__subdomain=f"x{letter}", client__name=f"Firm {letter}"
+        )
 
 
 @pytest.mark.usefixtures("nine_more_clients")
@@ -134,7 +136,7 @@ def test_launcher_mints_and_records_nothing(launcher):
 
 def test_launcher_asks_as_much_for_ten_clients_as_for_one(launcher, group, django_assert_num_queries):
     launcher()
-    with CaptureQueriesContext(connection, ) as one:
+    with CaptureQueriesContext(connection) as one:
         launcher()
     factories.EntitlementFactory.create_batch(9, group=group)
 
@@ -162,8 +164,8 @@ def test_launcher_notes_the_session_after_a_minute(launcher, session):
 # --- Whom it asks to sign in -----------------------------------------------------------------------------------------
 
 
-def test_launcher_without_a_session_goes_to_the_groups_sign_in_page(visitor, group):
-    response = visitor.get("/sso/group", {"group": group.pk})
+def test_launcher_without_a_session_goes_to_the_groups_sign_in_page(client, group):
+    response = client.get("/sso/group", {"group": group.pk})
 
     target = unseal(parse_qs(urlsplit(response.headers["Location"]).query)["to"][0])
     assert response.status_code == 303
@@ -178,7 +180,9 @@ def test_launcher_with_a_session_of_another_group_asks_to_sign_in_there(launcher
 
 
 @pytest.mark.parametrize(
-    "over", [{"idle_at": timezone.now()}, {"ended_at": timezone.now(), "end_reason": "stopped"}], ids=["idle", "ended"]
+    "over",
+    [{"idle_at": timezone.now()}, {"ended_at": timezone.now(), "end_reason": "stopped"}],
+    ids=["idle", "ended"],
 )
 def test_launcher_with_a_session_that_is_over_asks_to_sign_in(launcher, over):
     groups.AgentSession.objects.update(**over)
@@ -193,20 +197,20 @@ def test_launcher_of_an_agent_who_was_stopped_offers_nothing(launcher, status):
     assert offered(launcher()) == []
 
 
-def test_launcher_without_a_group_asks_which(visitor):
-    response = visitor.get("/sso/group")
+def test_launcher_without_a_group_asks_which(client):
+    response = client.get("/sso/group")
 
     assert response.status_code == 200
     assert 'name="group"' in response.content.decode()
 
 
 @pytest.mark.parametrize("value", ["", "abc", "1234567890", "-1", "٢١"])
-def test_launcher_whose_group_cannot_be_read_is_refused(visitor, value):
-    assert visitor.get("/sso/group", {"group": value}).status_code == 400
+def test_launcher_whose_group_cannot_be_read_is_refused(client, value):
+    assert client.get("/sso/group", {"group": value}).status_code == 400
 
 
-def test_launcher_with_the_group_twice_is_refused(visitor):
-    assert visitor.get("/sso/group?group=1&group=1").status_code == 400
+def test_launcher_with_the_group_twice_is_refused(client):
+    assert client.get("/sso/group?group=1&group=1").status_code == 400
 
 
 def test_launcher_of_an_unknown_or_inactive_group_is_not_found(launcher, group):
@@ -231,7 +235,7 @@ def test_launcher_by_another_method_is_refused(signed_in, group):
     assert signed_in.delete(f"/sso/group?group={group.pk}").status_code == 405
 
 
-def test_launcher_knows_no_administrators_cookie(visitor, group):
-    visitor.cookies[settings.SESSION_COOKIE_NAME] = "anything"
+def test_launcher_knows_no_administrators_cookie(client, group):
+    client.cookies[settings.SESSION_COOKIE_NAME] = "anything"
 
-    assert visitor.get("/sso/group", {"group": group.pk}).headers["Location"].startswith("/sso/sign-in?")
+    assert client.get("/sso/group", {"group": group.pk}).headers["Location"].startswith("/sso/sign-in?")

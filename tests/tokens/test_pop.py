@@ -17,8 +17,8 @@ from groups import models as groups
 from groups.targets import unseal
 from sso_portal.lib.secrets import digest_of
 from tests import factories
+from tests.conftest import PORTAL
 from tests.tokens.circumstances import CLOSED_CLIENTS, STOPPED_AGENTS, name_of
-from tests.tokens.conftest import PORTAL
 from tokens.models import Kind, LoginToken
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("entitlement")]
@@ -138,7 +138,9 @@ def test_pop_with_a_hostile_host_header_is_refused(signed_in, group):
 
 
 def test_pop_at_a_clients_host_name_is_not_served(signed_in, group):
-    response = signed_in.get("/sso/group/demoaws", {"group": group.pk}, headers={"Host": "demoaws.localhost:8000"})
+    response = signed_in.get(
+        "/sso/group/demoaws", {"group": group.pk}, headers={"Host": "demoaws.localhost:8000"}
+    )
 
     assert response.status_code == 404
     assert nothing_minted()
@@ -147,43 +149,45 @@ def test_pop_at_a_clients_host_name_is_not_served(signed_in, group):
 # --- Nobody signed in ------------------------------------------------------------------------------------------------
 
 
-def test_pop_without_a_session_goes_to_the_sign_in_page(visitor, group):
-    response = visitor.get("/sso/group/demoaws", {"group": group.pk})
+def test_pop_without_a_session_goes_to_the_sign_in_page(client, group):
+    response = client.get("/sso/group/demoaws", {"group": group.pk})
 
     assert response.status_code == 303
     assert response.headers["Location"].startswith(f"/sso/sign-in?group={group.pk}&to=")
     assert nothing_minted()
 
 
-def test_pop_without_a_session_carries_its_address_with_the_query(visitor, group):
+def test_pop_without_a_session_carries_its_address_with_the_query(client, group):
     address = f"/sso/group/demoaws?group={group.pk}&did=%2B15550100&call_id=a%26b"
 
-    response = visitor.get(address)
+    response = client.get(address)
 
     assert target_of(response).path == address
 
 
-def test_pop_without_a_session_tells_the_sign_in_page_two_digits_of_the_caller(visitor, group):
-    response = visitor.get("/sso/group/demoaws", {"group": group.pk, "cid": "+15550199"})
+def test_pop_without_a_session_tells_the_sign_in_page_two_digits_of_the_caller(client, group):
+    response = client.get("/sso/group/demoaws", {"group": group.pk, "cid": "+15550199"})
 
     assert target_of(response).caller_tail == "99"
     assert target_of(response).client == "demoaws"
 
 
-def test_pop_after_signing_in_goes_straight_on(visitor, group, agent):
-    page = visitor.get("/sso/group/demoaws", {"group": group.pk, "did": "7"}).headers["Location"]
+def test_pop_after_signing_in_goes_straight_on(client, group, agent):
+    page = client.get("/sso/group/demoaws", {"group": group.pk, "did": "7"}).headers["Location"]
 
-    signed_in = visitor.post(page, {"username": "alice", "password": factories.PASSWORD})
-    response = visitor.get(signed_in.headers["Location"])
+    signed_in = client.post(page, {"username": "alice", "password": factories.PASSWORD})
+    response = client.get(signed_in.headers["Location"])
 
     assert response.headers["Location"].startswith("https://demoaws.crm.example/login?token=")
     assert LoginToken.objects.get().did == "7"
 
 
-def test_pop_with_a_cookie_of_nobody_goes_to_the_sign_in_page(visitor, group):
-    visitor.cookies[settings.AGENT_COOKIE_NAME] = "as_forged"
+def test_pop_with_a_cookie_of_nobody_goes_to_the_sign_in_page(client, group):
+    client.cookies[settings.AGENT_COOKIE_NAME] = "as_forged"
 
-    assert visitor.get("/sso/group/demoaws", {"group": group.pk}).headers["Location"].startswith("/sso/sign-in")
+    assert (
+        client.get("/sso/group/demoaws", {"group": group.pk}).headers["Location"].startswith("/sso/sign-in")
+    )
 
 
 @pytest.mark.parametrize(
@@ -191,7 +195,10 @@ def test_pop_with_a_cookie_of_nobody_goes_to_the_sign_in_page(visitor, group):
     [
         {"ended_at": timezone.now(), "end_reason": "signed_out"},
         {"idle_at": timezone.now() - timedelta(seconds=1)},
-        {"ends_at": timezone.now() - timedelta(seconds=1), "started_at": timezone.now() - timedelta(hours=12)},
+        {
+            "ends_at": timezone.now() - timedelta(seconds=1),
+            "started_at": timezone.now() - timedelta(hours=12),
+        },
     ],
     ids=["ended", "idle", "past-its-longest"],
 )
@@ -205,7 +212,9 @@ def test_pop_with_a_session_that_is_over_goes_to_the_sign_in_page(pop, session, 
     assert nothing_minted()
 
 
-def test_pop_with_a_session_of_another_group_goes_to_the_asked_groups_sign_in_page(pop, other_group, client_company):
+def test_pop_with_a_session_of_another_group_goes_to_the_asked_groups_sign_in_page(
+    pop, other_group, client_company
+):
     factories.EntitlementFactory(group=other_group, client=client_company)
 
     response = pop(group=other_group.pk)
@@ -354,7 +363,7 @@ def test_framed_pop_that_cannot_be_read_is_refused(pop):
 
 
 def test_framed_pop_escapes_its_address(signed_in, group):
-    response = signed_in.get(f"/sso/group/demoaws?group={group.pk}&x=\"><script>", headers=FRAMED)
+    response = signed_in.get(f'/sso/group/demoaws?group={group.pk}&x="><script>', headers=FRAMED)
 
     assert b'"><script>' not in response.content
 
@@ -413,10 +422,10 @@ def test_pop_for_an_inactive_group_looks_like_an_unknown_one(pop, group):
     assert without_reference(inactive) == without_reference(unknown)
 
 
-def test_pop_for_an_inactive_group_without_a_session_is_not_found(visitor, group):
+def test_pop_for_an_inactive_group_without_a_session_is_not_found(client, group):
     groups.Group.objects.filter(pk=group.pk).update(is_active=False)
 
-    assert visitor.get("/sso/group/demoaws", {"group": group.pk}).status_code == 404
+    assert client.get("/sso/group/demoaws", {"group": group.pk}).status_code == 404
 
 
 @pytest.mark.parametrize(
@@ -475,7 +484,8 @@ def test_pop_that_cannot_be_read_is_recorded(pop):
 
 
 @pytest.mark.parametrize(
-    "value", ["@Call.ANI@", "{{Contact.Phone}}", "{{ Contact.Phone }}", "{ani}", "{Call ANI}", "%ani%", "%CALL_ID%"]
+    "value",
+    ["@Call.ANI@", "{{Contact.Phone}}", "{{ Contact.Phone }}", "{ani}", "{Call ANI}", "%ani%", "%CALL_ID%"],
 )
 def test_pop_with_a_placeholder_takes_it_as_absent_and_records_it(pop, value):
     pop(cid=value, did="+15550100")
@@ -523,7 +533,9 @@ def test_pop_to_an_unknown_client_looks_like_one_without_entitlement(pop):
     foreign, unknown = pop("acme"), pop("nosuch")
 
     assert (foreign.status_code, unknown.status_code) == (403, 403)
-    assert without_reference(foreign).replace("acme", "·") == without_reference(unknown).replace("nosuch", "·")
+    assert without_reference(foreign).replace("acme", "·") == without_reference(unknown).replace(
+        "nosuch", "·"
+    )
 
 
 def test_pop_to_a_client_without_entitlement_does_not_tell_its_name(pop):
@@ -726,7 +738,8 @@ def test_redirect_leaves_the_policy_as_it_is(pop):
 def seen_ago(session, seconds: int):
     """Let the session have been used last so many seconds ago."""
     groups.AgentSession.objects.filter(pk=session.pk).update(
-        last_seen_at=timezone.now() - timedelta(seconds=seconds), idle_at=timezone.now() + timedelta(minutes=20)
+        last_seen_at=timezone.now() - timedelta(seconds=seconds),
+        idle_at=timezone.now() + timedelta(minutes=20),
     )
     session.refresh_from_db()
     return session.last_seen_at, session.idle_at

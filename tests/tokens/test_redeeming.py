@@ -8,7 +8,14 @@ from django.utils import timezone
 
 from accounts import lockout
 from accounts.models import Event, Outcome
-from groups.models import Agent, AgentEntitlement, AgentSession, EndReason, EntitledCampaign, EntitledDepartment
+from groups.models import (
+    Agent,
+    AgentEntitlement,
+    AgentSession,
+    EndReason,
+    EntitledCampaign,
+    EntitledDepartment,
+)
 from sso_portal.lib.refusals import Refused
 from sso_portal.lib.secrets import digest_of
 from tests import factories
@@ -23,11 +30,13 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def redeem_it(relying_party, caller):
     """Redeem a secret as demoaws' CRM."""
-    return lambda secret, **changed: redeem(secret, **{"relying_party": relying_party, "caller": caller} | changed)
+    return lambda secret, **changed: redeem(
+        secret, **{"relying_party": relying_party, "caller": caller} | changed
+    )
 
 
 @pytest.fixture
-def stranger():
+def foreign_party():
     """Another client's CRM."""
     return factories.RelyingPartyFactory(secret="rs_of-another-client")
 
@@ -119,13 +128,13 @@ def test_redeem_of_an_expired_token_does_not_spend_it(issued, redeem_it):
     assert LoginToken.objects.get().redeemed_at is None
 
 
-def test_redeem_by_another_client_is_refused(issued, redeem_it, stranger):
-    assert_refused(lambda: redeem_it(issued.secret, relying_party=stranger), why="another client's")
+def test_redeem_by_another_client_is_refused(issued, redeem_it, foreign_party):
+    assert_refused(lambda: redeem_it(issued.secret, relying_party=foreign_party), why="another client's")
 
 
-def test_redeem_by_another_client_does_not_use_the_token_up(issued, redeem_it, stranger):
+def test_redeem_by_another_client_does_not_use_the_token_up(issued, redeem_it, foreign_party):
     with pytest.raises(Refused):
-        redeem_it(issued.secret, relying_party=stranger)
+        redeem_it(issued.secret, relying_party=foreign_party)
 
     assert redeem_it(issued.secret).token.redeemed_at is not None
 
@@ -162,14 +171,18 @@ def test_redeem_of_a_hand_off_at_the_entrance_is_refused(issued, redeem_it):
 
 
 @pytest.mark.parametrize("stop", STOPS, ids=name_of)
-def test_redeem_for_somebody_who_may_not_enter_any_more_is_refused(issued, redeem_it, agent, entitlement, stop):
+def test_redeem_for_somebody_who_may_not_enter_any_more_is_refused(
+    issued, redeem_it, agent, entitlement, stop
+):
     stop.act(agent, entitlement)
 
     assert_refused(lambda: redeem_it(issued.secret), why=stop.why)
 
 
 @pytest.mark.parametrize("stop", STOPS, ids=name_of)
-def test_redeem_that_was_refused_for_its_agent_cannot_be_tried_again(issued, redeem_it, agent, entitlement, stop):
+def test_redeem_that_was_refused_for_its_agent_cannot_be_tried_again(
+    issued, redeem_it, agent, entitlement, stop
+):
     stop.act(agent, entitlement)
 
     with pytest.raises(Refused):
@@ -261,7 +274,9 @@ def test_redeem_for_an_agent_with_campaigns_of_his_own_tells_those(
     assert told(redeem_it(issued.secret)) == ([1], [3])
 
 
-def test_redeem_under_two_narrowings_tells_what_both_list(issued, redeem_it, agent, entitlement, client_company):
+def test_redeem_under_two_narrowings_tells_what_both_list(
+    issued, redeem_it, agent, entitlement, client_company
+):
     for campaign in client_company.campaigns.filter(number__in=(1, 2)):
         EntitledCampaign.objects.create(entitlement=entitlement, campaign=campaign)
     narrowing = AgentEntitlement.objects.create(agent=agent, entitlement=entitlement)
@@ -270,7 +285,9 @@ def test_redeem_under_two_narrowings_tells_what_both_list(issued, redeem_it, age
     assert told(redeem_it(issued.secret)) == ([1], [2])
 
 
-def test_redeem_under_a_list_whose_campaigns_are_over_tells_none(issued, redeem_it, entitlement, client_company):
+def test_redeem_under_a_list_whose_campaigns_are_over_tells_none(
+    issued, redeem_it, entitlement, client_company
+):
     EntitledCampaign.objects.create(entitlement=entitlement, campaign=client_company.campaigns.get(number=1))
     client_company.campaigns.filter(number=1).update(is_active=False)
 

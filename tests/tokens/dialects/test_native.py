@@ -11,8 +11,8 @@ from django.utils import timezone
 from accounts.models import Event, Outcome, Tally
 from groups.models import Agent
 from tests import factories
+from tests.conftest import PORTAL
 from tests.tokens.circumstances import STOPS, age, name_of
-from tests.tokens.conftest import PORTAL
 from tokens.issuing import CallContext
 from tokens.models import Kind, LoginToken, RelyingParty
 
@@ -31,7 +31,9 @@ def send(relying_party):
     """Send one request as demoaws' CRM, where the test says nothing else. No answer may be a 5xx."""
     right = basic(relying_party.identifier, factories.SECRET)
 
-    def send_one(body, *, method="post", path=PATH, authorization=right, content_type="application/json", **extra):
+    def send_one(
+        body, *, method="post", path=PATH, authorization=right, content_type="application/json", **extra
+    ):
         if authorization is not None:
             extra["HTTP_AUTHORIZATION"] = authorization
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
@@ -61,7 +63,9 @@ def assert_problem(response, status: int, code: str) -> None:
 # --- Redeemed --------------------------------------------------------------------------------------------------------
 
 
-def test_redeem_answers_exactly_what_was_promised(redeem, issue_to_alice, session, agent, group, relying_party):
+def test_redeem_answers_exactly_what_was_promised(
+    redeem, issue_to_alice, session, agent, group, relying_party
+):
     call = CallContext("+15550100", "+15550199", "c-7", "2", "crm:home")
     issued = issue_to_alice(session=session, call=call)
     session.refresh_from_db()
@@ -266,7 +270,12 @@ def test_redeem_with_wrong_credentials_is_refused(redeem, issued, relying_party,
 
 
 def test_redeem_with_wrong_credentials_gets_one_answer(redeem, relying_party):
-    tries = [None, basic("rp_wrong", factories.SECRET), basic(relying_party.identifier, "rs_wrong"), "Basic !"]
+    tries = [
+        None,
+        basic("rp_wrong", factories.SECRET),
+        basic(relying_party.identifier, "rs_wrong"),
+        "Basic !",
+    ]
 
     answers = [anonymous(redeem("lt_nothing", authorization=value)) for value in tries]
 
@@ -276,7 +285,9 @@ def test_redeem_with_wrong_credentials_gets_one_answer(redeem, relying_party):
 def test_redeem_with_the_id_of_another_party_and_this_ones_secret_is_refused(redeem, issued):
     other = factories.RelyingPartyFactory(secret="rs_other")
 
-    assert_problem(redeem(issued.secret, authorization=basic(other.identifier, factories.SECRET)), 401, "unauthorized")
+    assert_problem(
+        redeem(issued.secret, authorization=basic(other.identifier, factories.SECRET)), 401, "unauthorized"
+    )
 
 
 @pytest.mark.parametrize("field", ["revoked_at", "expires_at"])
@@ -364,7 +375,9 @@ def test_redeem_refused_for_a_field_lists_it_under_errors(send, body):
     assert send(body).json()["errors"].keys() == {"token"}
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b'{"token": NaN}', b'{"token": "a", "token": "b"}', b"\xff"])
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"[]", b"null", b'{"token": NaN}', b'{"token": "a", "token": "b"}', b"\xff"]
+)
 def test_redeem_whose_body_is_no_strict_json_object_is_refused(send, body):
     assert_problem(send(body), 400, "invalid_json")
 
@@ -375,7 +388,9 @@ def test_redeem_whose_body_is_refused_does_not_spend_the_token(send, issued):
     assert LoginToken.objects.get().redeemed_at is None
 
 
-@pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data"])
+@pytest.mark.parametrize(
+    "content_type", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data"]
+)
 def test_redeem_with_another_content_type_is_refused(redeem, issued, content_type):
     assert_problem(redeem(issued.secret, content_type=content_type), 415, "unsupported_media_type")
 
@@ -394,7 +409,9 @@ def test_redeem_by_another_method_is_refused(redeem, issued, method):
     assert LoginToken.objects.get().redeemed_at is None
 
 
-@pytest.mark.parametrize("path", ["/api", "/api/", "/api/v1", "/api/v1/tokens", f"{PATH}/more", "/api/v1/x%00y"])
+@pytest.mark.parametrize(
+    "path", ["/api", "/api/", "/api/v1", "/api/v1/tokens", f"{PATH}/more", "/api/v1/x%00y"]
+)
 @pytest.mark.parametrize("method", ["get", "post", "options"])
 def test_address_that_is_none_is_not_found(send, path, method):
     assert_problem(send({}, path=path, method=method), 404, "not_found")

@@ -1,0 +1,117 @@
+"""What the hot paths ask of the database (trust.md, "Speed"): counted as real statements, by kind."""
+
+from collections import Counter
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from groups.models import AgentSession
+from tests import factories
+from tests.tokens.dialects.test_native import basic
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("entitlement")]
+
+BORDERS = ("BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT", "RELEASE")
+
+
+class Statements(CaptureQueriesContext):
+    """What was sent to the database, in order; without the check of JSON that Django adds on SQLite."""
+
+    @property
+    def in_order(self) -> list[str]:
+        sent = [query["sql"].strip() for query in self.captured_queries]
+        return [sql.split()[0].upper() for sql in sent if not sql.startswith("SELECT JSON(")]
+
+    @property
+    def by_kind(self) -> dict[str, int]:
+        return Counter(word for word in self.in_order if word not in BORDERS)
+
+
+@pytest.fixture
+def pop(signed_in, group, session):
+    """One pop in Alice's browser, with what it sent to the database."""
+
+    def open_one() -> Statements:
+        with Statements(connection) as statements:
+            response = signed_in.get("/sso/group/demoaws", {"group": group.pk, "did": "7"})
+        assert "?token=" in response.headers["Location"]
+        return statements
+
+    return open_one
+
+
+def test_pop_with_a_live_session_is_one_select_and_two_inserts(pop):
+    assert pop().by_kind == {"SELECT": 1, "INSERT": 2}
+
+
+def test_pop_with_a_live_session_is_one_transaction(pop):
+    assert pop().in_order == ["SELECT", "BEGIN", "INSERT", "INSERT", "COMMIT"]
+
+
+def test_pop_notes_the_session_with_one_update_when_it_is_due(pop, session):
+    AgentSession.objects.filter(pk=session.pk).update(last_seen_at=timezone.now() - timedelta(seconds=61))
+
+    assert [pop().by_kind, pop().by_kind] == [
+        {"SELECT": 1, "UPDATE": 1, "INSERT": 2},
+        {"SELECT": 1, "INSERT": 2},
+    ]
+
+
+def test_pop_without_a_session_asks_for_the_group_alone(client, group):
+    with Statements(connection) as statements:
+        client.get("/sso/group/demoaws", {"group": group.pk})
+
+    assert statements.by_kind == {"SELECT": 1}
+
+
+@pytest.mark.parametrize("headers", [{"Sec-Purpose": "prefetch"}, {"Sec-Fetch-Dest": "image"}], ids=str)
+def test_pop_that_is_no_navigation_asks_nothing(signed_in, group, headers):
+    with Statements(connection) as statements:
+        signed_in.get("/sso/group/demoaws", {"group": group.pk}, headers=headers)
+
+    assert statements.in_order == []
+
+
+@pytest.fixture
+def redeem(client, relying_party):
+    """One redemption over HTTP, with what it sent to the database."""
+    authorization = basic(relying_party.identifier, factories.SECRET)
+
+    def redeem_one(secret: str, status: int) -> Statements:
+        with Statements(connection) as statements:
+            response = client.post(
+                "/api/v1/tokens/redeem",
+                {"token": secret},
+                content_type="application/json",
+                headers={"Authorization": authorization},
+            )
+        assert response.status_code == status
+        return statements
+
+    return redeem_one
+
+
+def test_redemption_is_at_most_two_selects_one_update_and_one_insert(redeem, issued):
+    sent = redeem(issued.secret, 200).by_kind
+
+    assert sent["SELECT"] <= 2
+    assert (sent["UPDATE"], sent["INSERT"]) == (1, 1)
+    assert sent.keys() == {"SELECT", "UPDATE", "INSERT"}
+
+
+def test_redemption_claims_and_records_in_one_transaction(redeem, issued):
+    sent = redeem(issued.secret, 200).in_order
+
+    transaction = sent[sent.index("BEGIN") : sent.index("COMMIT")]
+    assert (transaction.count("UPDATE"), transaction.count("INSERT")) == (1, 1)
+    assert sent.count("BEGIN") == 1
+
+
+def test_redemption_that_is_refused_asks_no_more_than_one_that_is_not(redeem, issued):
+    sent = redeem("lt_nothing", 400).by_kind
+
+    assert sent["SELECT"] <= 2
+    assert (sent["UPDATE"], sent["INSERT"]) == (1, 1)
