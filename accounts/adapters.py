@@ -27,7 +27,7 @@ class AccountAdapter(DefaultAccountAdapter):
     def authenticate(self, request: HttpRequest, **credentials: Any) -> Administrator | None:
         """The administrator with this e-mail and password, or None: unknown, wrong and locked look alike."""
         name, password = (
-            canonical_name(str(credentials.get("email", ""))),
+            canonical_name(str(credentials.get("email", ""))[:254]),
             str(credentials.get("password", "")),
         )
         if not lockout.may_try(door=lockout.MAIN_DOOR, name=name):
@@ -47,7 +47,8 @@ class AccountAdapter(DefaultAccountAdapter):
             caller=caller_of(request),
             actor="anonymous",
             refused_for=reason,
-            details={"name": name[:254]},
+            # Of nobody's name nothing is kept: people type passwords into the wrong field.
+            details={"name": name} if Administrator.objects.filter(email=name).exists() else {},
         )
 
     def get_client_ip(self, request: HttpRequest) -> str:

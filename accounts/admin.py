@@ -7,7 +7,9 @@ from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
 from django.http import HttpRequest
 
+from accounts import audit
 from accounts.models import Administrator, Attempt, Event
+from sso_portal.lib.web import caller_of
 
 admin.site.site_header = "Agent Portal back office"
 admin.site.site_title = "Back office"
@@ -15,8 +17,39 @@ admin.site.index_title = "What the operators keep"
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]  # allauth's documented way
 
 
+class Audited:
+    """Writes whatever the back office adds, changes or deletes into the audit log, in the same transaction."""
+
+    def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
+        _record(request, "add", obj, message)
+        return super().log_addition(request, obj, message)  # type: ignore[misc]
+
+    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any:
+        _record(request, "change", obj, message)
+        return super().log_change(request, obj, message)  # type: ignore[misc]
+
+    def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
+        for obj in queryset:
+            _record(request, "delete", obj, "")
+        return super().log_deletions(request, queryset)  # type: ignore[misc]
+
+
+def _record(request: HttpRequest, verb: str, obj: Any, message: Any) -> None:
+    of_group = obj if obj._meta.label == "groups.Group" else getattr(obj, "group", None)
+    of_client = obj if obj._meta.label == "groups.Client" else getattr(obj, "client", None)
+    audit.record(
+        f"{obj._meta.model_name}.{verb}",
+        caller=caller_of(request, door="backoffice"),
+        actor=f"administrator:{request.user.get_username()}",
+        group=of_group,
+        client=of_client,
+        about=f"{obj._meta.model_name}:{obj.pk}",
+        details={"what": str(obj), "changed": message},
+    )
+
+
 @admin.register(Administrator)
-class AdministratorAdmin(UserAdmin):
+class AdministratorAdmin(Audited, UserAdmin):
     ordering = ("email",)
     list_display = ("email", "full_name", "is_active", "is_staff", "last_login")
     list_filter = ("is_active", "is_staff")
@@ -31,7 +64,7 @@ class AdministratorAdmin(UserAdmin):
     add_fieldsets = ((None, {"fields": ("email", "full_name", "usable_password", "password1", "password2")}),)
 
 
-class ReadOnlyAdmin(admin.ModelAdmin):
+class ReadOnlyAdmin(Audited, admin.ModelAdmin):
     """To look at, never to change."""
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:

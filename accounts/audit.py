@@ -1,10 +1,14 @@
 """Writing the audit log. An event is written in the transaction of what it records; a refusal in one of its own."""
 
+import unicodedata
 from typing import Any, Protocol
 
+from accounts import lockout
 from accounts.models import Event, Outcome
 from sso_portal.lib.refusals import Refused
 from sso_portal.lib.web import Caller
+
+ANONYMOUS = "anonymous"
 
 
 class HasId(Protocol):
@@ -39,17 +43,17 @@ def record(
     return Event.objects.create(
         reference=caller.reference,
         door=caller.door,
-        actor=actor[:254],
+        actor=_storable(actor)[:254],
         action=action,
         outcome=Outcome.REFUSED if refused_for else Outcome.OK,
         reason=refused_for,
         group_id=group.pk if group else None,
-        client=(client if isinstance(client, str) else client.subdomain)[:63] if client else "",
+        client=_storable(client if isinstance(client, str) else client.subdomain)[:63] if client else "",
         agent=agent.subject if agent else "",
-        object=about[:128],
+        object=_storable(about)[:128],
         address=caller.address_text,
-        agent_header=caller.agent_header,
-        details=details or {},
+        agent_header=_storable(caller.agent_header),
+        details=_storable_details(details or {}),
     )
 
 
@@ -57,9 +61,23 @@ def record_refusal(refused: Refused, *, caller: Caller) -> None:
     """Add the event of a refusal that was not recorded by the act that refused. Called at the edge, and only there."""
     if refused.recorded:
         return
-    about = {"action": "request", "actor": "anonymous"} | refused.about
+    about = {"action": "request", "actor": ANONYMOUS} | refused.about
+    is_known = about["actor"] != ANONYMOUS or about.get("agent")
+    if not is_known and not lockout.may_go_on(limit="recorded refusals", who=caller.address_text):
+        return
     details = {"status": refused.refusal.status} | about.pop("details", {})
     if refused.refusal.detail:
         details["detail"] = refused.refusal.detail
     record(about.pop("action"), caller=caller, refused_for=refused.refusal.code, details=details, **about)
     refused.recorded = True
+
+
+def _storable(text: str) -> str:
+    """The text without characters that a database refuses, or that would forge a line of a log."""
+    return "".join(
+        c if unicodedata.category(c) not in ("Cc", "Cs") else "\N{REPLACEMENT CHARACTER}" for c in text
+    )
+
+
+def _storable_details(details: dict[str, Any]) -> dict[str, Any]:
+    return {name: _storable(value) if isinstance(value, str) else value for name, value in details.items()}

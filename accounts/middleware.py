@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from allauth.account.authentication import get_authentication_records
 from allauth.mfa.utils import is_mfa_enabled
 from django.conf import settings
 from django.contrib.auth import logout
@@ -10,7 +11,7 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.signing_in import STARTED
+from accounts.signing_in import ENROLLED, STARTED
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 SEEN = "seen"  # epoch seconds; written at most once a minute
@@ -40,6 +41,15 @@ def _why_not_on(request: HttpRequest) -> HttpResponseRedirect | None:
         return redirect(f"{reverse('account_login')}?next={request.path}")
     if SEEN not in request.session or now - seen > 60:
         request.session[SEEN] = now
-    if not is_mfa_enabled(request.user) and not request.path.startswith(WITHOUT_SECOND_FACTOR):
-        return redirect("mfa_index")
-    return None
+    if has_second_factor(request):
+        return None
+    if is_mfa_enabled(request.user):  # somebody set it up meanwhile, elsewhere: this session never showed it
+        logout(request)
+        return redirect("account_login")
+    return None if request.path.startswith(WITHOUT_SECOND_FACTOR) else redirect("mfa_index")
+
+
+def has_second_factor(request: HttpRequest) -> bool:
+    """Whether this very session showed a second factor, or set up the account's first."""
+    shown = any(record.get("method") == "mfa" for record in get_authentication_records(request, request.user))
+    return shown or request.session.get(ENROLLED) == request.user.pk

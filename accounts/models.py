@@ -171,11 +171,6 @@ class TallyQuerySet(models.QuerySet["Tally"]):
         self.bulk_create([Tally(limit=limit, who=who, minute=minute)], ignore_conflicts=True)
         return tally.filter(times__lt=most).update(times=F("times") + 1) > 0
 
-    def used_up(self, *, limit: str, who: str, most: int) -> bool:
-        """Whether this minute's limit is used up; counts nothing."""
-        minute = timezone.now().replace(second=0, microsecond=0)
-        return self.filter(limit=limit, who=who, minute=minute, times__gte=most).exists()
-
 
 class Tally(models.Model):
     """How often something limited happened in one minute."""

@@ -6,7 +6,8 @@ from typing import Any
 from django.contrib.auth.hashers import check_password, make_password
 from django.core.exceptions import ValidationError
 
-LONGEST = 4096
+from sso_portal.lib.hashing import LONGEST_PASSWORD
+
 PRODUCT_WORDS = ("agentportal", "callcenter", "switchboard")
 
 
@@ -14,13 +15,13 @@ class MaximumLengthValidator:
     """Refuses passwords that are only there to keep the server busy."""
 
     def validate(self, password: str, user: Any = None) -> None:
-        if len(password) > LONGEST:
+        if len(password) > LONGEST_PASSWORD:
             raise ValidationError(
-                f"Please use no more than {LONGEST:,} characters.", code="password_too_long"
+                f"Please use no more than {LONGEST_PASSWORD:,} characters.", code="password_too_long"
             )
 
     def get_help_text(self) -> str:
-        return f"At most {LONGEST:,} characters; spaces and every script are welcome."
+        return f"At most {LONGEST_PASSWORD:,} characters; spaces and every script are welcome."
 
 
 class OwnWordsValidator:
@@ -45,9 +46,9 @@ class OwnWordsValidator:
 
 def verify(password: str, encoded: str) -> bool:
     """Whether the password is right. Takes the same time whether or not there is one to compare with."""
-    if encoded and len(password) <= LONGEST:
+    if encoded:
         return check_password(password, encoded)
-    make_password(password[:LONGEST])
+    make_password(password)
     return False
 
 
@@ -60,4 +61,6 @@ def _own_words(user: Any) -> list[str]:
 
 
 def _squeeze(text: str) -> str:
-    return "".join(c for c in unicodedata.normalize("NFKC", text).casefold() if c.isalnum())
+    return "".join(
+        c for c in unicodedata.normalize("NFKC", text[:LONGEST_PASSWORD]).casefold() if c.isalnum()
+    )

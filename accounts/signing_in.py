@@ -4,6 +4,7 @@ from typing import Any
 
 from allauth.account import signals as account
 from allauth.mfa import signals as mfa
+from allauth.mfa.models import Authenticator
 from django.contrib.auth.signals import user_logged_out
 from django.dispatch import receiver
 from django.http import HttpRequest
@@ -13,6 +14,7 @@ from accounts import audit
 from accounts.models import Administrator
 from sso_portal.lib.web import caller_of
 
+ENROLLED = "enrolled"  # in the session in which its administrator set up his first second factor: his id
 STARTED = "started"  # epoch seconds, in the administrator's session
 
 
@@ -32,6 +34,23 @@ def _signed_out(request: HttpRequest, user: Administrator | None, **_: Any) -> N
 @receiver(account.password_reset)
 def _password_changed(request: HttpRequest, user: Administrator, **_: Any) -> None:
     _record(request, user, "administrator.change_password")
+
+
+@receiver(mfa.authenticator_added)
+def _factor_added(request: HttpRequest, user: Administrator, authenticator: Authenticator, **_: Any) -> None:
+    """A session that sets up the account's first factor may go on with it."""
+    if not Authenticator.objects.filter(user=user).exclude(pk=authenticator.pk).exists():
+        request.session[ENROLLED] = user.pk
+
+
+@receiver(mfa.authentication_failed)
+def _factor_refused(request: HttpRequest, user: Administrator, **_: Any) -> None:
+    audit.record(
+        "administrator.second_factor",
+        caller=caller_of(request),
+        actor=f"administrator:{user.email}",
+        refused_for="wrong_code",
+    )
 
 
 @receiver(mfa.authenticator_added)

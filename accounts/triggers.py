@@ -7,6 +7,11 @@ INSTALL = {
         f"""CREATE TRIGGER event_no_{act.lower()} BEFORE {act} ON {TABLE}
             BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END"""
         for act in ("UPDATE", "DELETE")
+    ]
+    + [  # REPLACE would change a row without either
+        f"""CREATE TRIGGER event_no_replace BEFORE INSERT ON {TABLE}
+            WHEN EXISTS (SELECT 1 FROM {TABLE} WHERE id = NEW.id)
+            BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END"""  # noqa: S608  (a constant)
     ],
     "postgresql": [
         """CREATE FUNCTION event_is_append_only() RETURNS trigger LANGUAGE plpgsql AS
@@ -16,6 +21,6 @@ INSTALL = {
     ],
 }
 REMOVE = {
-    "sqlite": ["DROP TRIGGER event_no_update", "DROP TRIGGER event_no_delete"],
+    "sqlite": [f"DROP TRIGGER event_no_{act}" for act in ("update", "delete", "replace")],
     "postgresql": [f"DROP TRIGGER event_append_only ON {TABLE}", "DROP FUNCTION event_is_append_only()"],
 }

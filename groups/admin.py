@@ -7,7 +7,7 @@ from django.contrib.admin import ModelAdmin, TabularInline
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from accounts.admin import ReadOnlyAdmin
+from accounts.admin import Audited, ReadOnlyAdmin
 from groups import standing
 from groups.models import (
     Agent,
@@ -34,7 +34,7 @@ class MembershipInline(TabularInline):
 
 
 @admin.register(Group)
-class GroupAdmin(ModelAdmin):
+class GroupAdmin(Audited, ModelAdmin):
     list_display = ("id", "name", "code", "is_active")
     search_fields = ("name", "code")
     readonly_fields = ("created_at",)
@@ -52,7 +52,7 @@ class DepartmentInline(TabularInline):
 
 
 @admin.register(Client)
-class ClientAdmin(ModelAdmin):
+class ClientAdmin(Audited, ModelAdmin):
     list_display = ("subdomain", "name", "hand_off", "is_active", "is_paused")
     list_filter = ("is_active", "is_paused", "hand_off")
     search_fields = ("subdomain", "name")
@@ -61,13 +61,13 @@ class ClientAdmin(ModelAdmin):
 
 
 @admin.register(Campaign)
-class CampaignAdmin(ModelAdmin):
+class CampaignAdmin(Audited, ModelAdmin):
     list_display = ("client", "number", "name", "is_active")
     search_fields = ("name", "client__subdomain", "=number")
 
 
 @admin.register(Department)
-class DepartmentAdmin(ModelAdmin):
+class DepartmentAdmin(Audited, ModelAdmin):
     list_display = ("client", "number", "name", "is_active")
     search_fields = ("name", "client__subdomain", "=number")
 
@@ -85,7 +85,7 @@ class EntitledCampaignInline(TabularInline):
 
 
 @admin.register(Entitlement)
-class EntitlementAdmin(ModelAdmin):
+class EntitlementAdmin(Audited, ModelAdmin):
     list_display = ("group", "client", "created_at")
     list_filter = ("group",)
     search_fields = ("group__name", "client__subdomain")
@@ -101,7 +101,7 @@ class AgentEntitlementInline(TabularInline):
 
 
 @admin.register(Agent)
-class AgentAdmin(ModelAdmin):
+class AgentAdmin(Audited, ModelAdmin):
     list_display = ("username", "full_name", "group", "status", "last_signed_in_at")
     list_filter = ("status", "group")
     search_fields = ("username_key", "full_name", "=subject")
@@ -152,7 +152,7 @@ class AgentCampaignInline(TabularInline):
 
 
 @admin.register(AgentEntitlement)
-class AgentEntitlementAdmin(ModelAdmin):
+class AgentEntitlementAdmin(Audited, ModelAdmin):
     list_display = ("agent", "entitlement")
     autocomplete_fields = ("agent", "entitlement")
     inlines = (AgentCampaignInline,)

@@ -31,7 +31,7 @@ PAGE = 50  # agents
 NOT_ACTIVATED = Q(password="", provisioned_by=ProvisionedBy.ADMINISTRATOR)
 
 
-def membership_of(request: HttpRequest, group_id: int) -> Membership:
+def membership_of(request: HttpRequest, group_id: str) -> Membership:
     """The administrator's membership in this group. Raises Http404: a foreign group is a missing one."""
     membership = (
         Membership.objects.select_related("group")
@@ -83,7 +83,7 @@ def group_list(request: HttpRequest) -> HttpResponse:
 
 @login_required
 @require_GET
-def group_page(request: HttpRequest, group_id: int) -> HttpResponse:
+def group_page(request: HttpRequest, group_id: str) -> HttpResponse:
     """One group: a few facts of now, and its agents."""
     membership = membership_of(request, group_id)
     group = membership.group

@@ -6,8 +6,8 @@ from django import forms
 from django.contrib.auth.hashers import check_password
 from django.contrib.auth.password_validation import validate_password
 
-from accounts.passwords import LONGEST
 from groups.models import USERNAME_LENGTH, Agent
+from sso_portal.lib.hashing import LONGEST_PASSWORD
 
 
 class SignInForm(forms.Form):
@@ -25,7 +25,7 @@ class SignInForm(forms.Form):
         ),
     )
     password = forms.CharField(
-        max_length=LONGEST,
+        max_length=LONGEST_PASSWORD,
         strip=False,
         widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
     )
@@ -43,11 +43,13 @@ class ChoosePasswordForm(forms.Form):
 
     new_password = forms.CharField(
         label="New password",
+        max_length=LONGEST_PASSWORD,
         strip=False,
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password", "autofocus": True}),
     )
     repeated = forms.CharField(
         label="New password again",
+        max_length=LONGEST_PASSWORD,
         strip=False,
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
     )

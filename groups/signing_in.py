@@ -59,8 +59,9 @@ def sign_in(
     method = _proof_of(agent if may_try else None, password)
     if agent is None or (why := _why_not(agent, may_try=may_try, method=method)):
         why = ("unknown" if may_try else "locked") if agent is None else why
-        details = {"name": name[:150], "why": why}
-        raise Refused(WRONG, {"action": "agent.sign_in", "group": group, "agent": agent, "details": details})
+        # Of an unknown name nothing is kept: people type passwords into the wrong field.
+        about = {"action": "agent.sign_in", "group": group, "agent": agent, "details": {"why": why}}
+        raise Refused(WRONG, about)
     lockout.forget(door=group.door, name=name)
     if method == ACTIVATION_METHOD or agent.must_choose_password:
         return MustChoosePassword(agent, _seal_pending(agent))
@@ -95,8 +96,15 @@ def _why_not(agent: Agent, *, may_try: bool, method: str) -> str:
 def start_session(
     agent: Agent, *, methods: list[str], replaces: AgentSession | None, caller: Caller
 ) -> SignedIn:
-    """Begin a session, ending what it replaces and what the group's limit leaves no room for. In a transaction."""
+    """Begin a session, ending what it replaces and what the group's limit leaves no room for. In a transaction.
+
+    Raises Refused when the agent was stopped, or his password changed, since it was looked at.
+    """
     group = agent.group
+    # This row's lock also lets one sign-in at a time count the sessions there are.
+    unchanged = Agent.objects.filter(pk=agent.pk, status=AgentStatus.ACTIVE, password=agent.password)
+    if not unchanged.update(last_signed_in_at=Now(), last_address=caller.address_text):
+        raise Refused(WRONG, {"action": "agent.sign_in", "group": group, "agent": agent})
     if replaces is not None:
         reason = EndReason.RENEWED if replaces.agent_id == agent.pk else EndReason.SWITCHED
         AgentSession.objects.filter(pk=replaces.pk).end(reason)
@@ -115,7 +123,6 @@ def start_session(
         address=caller.address_text,
         agent_header=caller.agent_header,
     )
-    Agent.objects.filter(pk=agent.pk).update(last_signed_in_at=Now(), last_address=caller.address_text)
     audit.record(
         "agent.sign_in",
         caller=caller,

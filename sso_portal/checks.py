@@ -30,7 +30,7 @@ def _reasons() -> Iterator[tuple[str, str]]:
         yield "E002", "PORTAL_URL must begin with https://; plain http is for the demo alone."
     if not settings.DEMO and not settings.RATE_LIMITS:
         yield "E003", "RATE_LIMITS may be off in the demo alone."
-    if settings.CACHES["default"]["BACKEND"].endswith(PRIVATE_CACHES):
+    if str(settings.CACHES["default"]["BACKEND"]).endswith(PRIVATE_CACHES):
         yield "E004", "The cache must be shared between processes: leave REDIS_URL empty, or name a Redis."
     if settings.LOCKOUT_FAILURES < 2:
         yield "E005", "LOCKOUT_FAILURES must be 2 or more."

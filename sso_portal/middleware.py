@@ -5,7 +5,7 @@ from collections.abc import Callable
 import structlog
 from django.conf import settings
 from django.core.exceptions import DisallowedHost
-from django.http import HttpRequest, HttpResponseBase
+from django.http import HttpRequest, HttpResponseBase, JsonResponse
 
 from accounts import audit
 from sso_portal import pages
@@ -17,6 +17,9 @@ from sso_portal.lib.web import caller_of
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 HEALTH_PATHS = ("/healthz", "/readyz")
 PERMISSIONS_POLICY = "camera=(), geolocation=(), microphone=(), payment=(), usb=()"
+UNREADABLE = Refusal("unreadable", "This address holds characters that no address has.", 400)
+TOO_LARGE = Refusal("too_large", "This is larger than anything the portal asks for.", 413)
+NO_ADDRESS = Refusal("no_address", "The portal cannot tell from which address this request comes.", 400)
 UNKNOWN_HOST = Refusal("unknown_host", "Nothing is served under this host name.", 421)
 
 
@@ -29,7 +32,7 @@ def edge(get_response: GetResponse) -> GetResponse:
         if not is_within(parse_address(request.META.get("REMOTE_ADDR", "")), settings.TRUSTED_PROXIES):
             request.META.pop("HTTP_X_FORWARDED_PROTO", None)
         try:
-            response = _route_by_host(request) or get_response(request)
+            response = _refuse_unreadable(request) or _route_by_host(request) or get_response(request)
         finally:
             structlog.contextvars.clear_contextvars()
         response.headers.setdefault("X-Request-Id", request.reference)  # type: ignore[attr-defined]
@@ -42,6 +45,28 @@ def edge(get_response: GetResponse) -> GetResponse:
     return middleware
 
 
+def _refuse_unreadable(request: HttpRequest) -> HttpResponseBase | None:
+    """Refuse what no view should have to think of: NUL characters, huge bodies, a caller without an address."""
+    if "\0" in request.path or "%00" in request.META.get("QUERY_STRING", ""):
+        return _refused_early(request, UNREADABLE)
+    length = request.META.get("CONTENT_LENGTH") or "0"
+    if not length.isdigit() or int(length) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
+        return _refused_early(request, TOO_LARGE)
+    if request.META.get("REMOTE_ADDR") and caller_of(request).address is None:
+        return _refused_early(request, NO_ADDRESS)
+    return None
+
+
+def _refused_early(request: HttpRequest, refusal: Refusal) -> HttpResponseBase | None:
+    """A page; doors for software word these refusals themselves, but for the host name and the address."""
+    if not request.path.startswith("/api/"):
+        return pages.refused(request, refusal)
+    if refusal in (UNREADABLE, TOO_LARGE):
+        return None
+    problem = {"status": refusal.status, "code": refusal.code, "detail": refusal.message}
+    return JsonResponse(problem, status=refusal.status, content_type="application/problem+json")
+
+
 def _route_by_host(request: HttpRequest) -> HttpResponseBase | None:
     """A client's host name serves the API alone, the portal's the rest; an unknown one is refused."""
     if request.path in HEALTH_PATHS:  # asked for by address, by whatever watches over the machine
@@ -51,8 +76,10 @@ def _route_by_host(request: HttpRequest) -> HttpResponseBase | None:
         host = request.get_host().rsplit(":", 1)[0].rstrip(".").lower()
     except DisallowedHost:
         request.META["HTTP_HOST"] = settings.PORTAL_HOST  # so that nothing further in trips over it
-        return pages.refused(request, UNKNOWN_HOST)
-    if host != settings.PORTAL_HOST:
+        return _refused_early(request, UNKNOWN_HOST)
+    if host == settings.PORTAL_HOST:
+        request.META["HTTP_HOST"] = settings.PORTAL_NETLOC  # whatever port the caller wrote
+    else:
         request.client_subdomain = host.removesuffix(f".{settings.CLIENT_DOMAIN}")  # type: ignore[attr-defined]
         request.urlconf = settings.CLIENT_HOST_URLCONF
     return None

@@ -9,9 +9,9 @@ from django.utils.translation import gettext_lazy as _
 from groups.door import sign_in_url
 from groups.models import Agent, Client, Group
 from groups.navigation import THEMES
-from groups.targets import Target
 from sso_portal.lib.refusals import Refusal
 from sso_portal.lib.web import reference_of
+from tokens.pop import target_of
 
 TITLES: dict[int | str, Any] = {
     "stale_form": _("This page is out of date"),
@@ -66,7 +66,8 @@ def _way_on(request: HttpRequest, agent: object) -> dict[str, Any]:
     """What an agent can do next: sign in as somebody else without losing the call."""
     if not isinstance(agent, Agent):
         return {"next_url": "", "next_label": ""}
-    target = Target(request.get_full_path())
+    subdomain = request.resolver_match.kwargs.get("subdomain", "") if request.resolver_match else ""
+    target = target_of(request, subdomain)
     return {
         "next_url": sign_in_url(agent.group_id, target=target, switch=True),
         "next_label": _("Sign in as somebody else"),

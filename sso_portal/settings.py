@@ -28,6 +28,7 @@ DEMO = env.bool("DEMO", default=False)  # the only place where http and private 
 PORT = env.int("PORT", default=8000)  # read in the demo only
 PORTAL_URL = env.str("PORTAL_URL", default=f"http://localhost:{PORT}") if DEMO else env.str("PORTAL_URL")
 PORTAL_URL = PORTAL_URL.rstrip("/")
+PORTAL_NETLOC = urlsplit(PORTAL_URL).netloc
 PORTAL_HOST = urlsplit(PORTAL_URL).hostname or ""
 CLIENT_DOMAIN = env.str("CLIENT_DOMAIN", default="localhost") if DEMO else env.str("CLIENT_DOMAIN")
 ALLOWED_HOSTS = [PORTAL_HOST, f".{CLIENT_DOMAIN}"]
@@ -42,7 +43,13 @@ ACTIVATION_CODE_LIFETIME = timedelta(hours=24)
 LOCKOUT_FAILURES = env.int("LOCKOUT_FAILURES", default=5)
 LOCKOUT_WINDOW = timedelta(minutes=env.int("LOCKOUT_WINDOW_MINUTES", default=15))
 LOCKOUT_DURATION = timedelta(minutes=env.int("LOCKOUT_MINUTES", default=30))
-LIMITS_PER_MINUTE = {"sign-in address": 30, "pop": 60, "platform": 600, "refused credentials": 60}
+LIMITS_PER_MINUTE = {
+    "sign-in address": 30,
+    "pop": 60,
+    "platform": 600,
+    "refused credentials": 60,
+    "recorded refusals": 60,  # of one address that says no name: the log is not for strangers to fill
+}
 ADMINISTRATOR_IDLE = timedelta(minutes=15)
 ADMINISTRATOR_LONGEST = timedelta(hours=8)
 
@@ -131,7 +138,11 @@ else:
 CACHES = {
     "default": env.cache("REDIS_URL")
     if env.str("REDIS_URL", default="")
-    else {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "shared_cache"}
+    else {
+        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "LOCATION": "shared_cache",
+        "OPTIONS": {"MAX_ENTRIES": 1_000_000},  # or strangers could crowd the marks of used codes out
+    }
 }
 
 # --- Administrators: e-mail, password, second factor (allauth) ---------------------------------------------------
@@ -165,8 +176,14 @@ MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_ALLOW_UNVERIFIED_EMAIL = True
 MFA_RECOVERY_CODE_COUNT = 10
+MFA_TOTP_TOLERANCE = 1  # step of 30 seconds, for clocks and for slow typing (RFC 6238, section 5.2)
 MFA_TOTP_ISSUER = "Agent Portal"
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = DEMO
+MFA_FORMS = {
+    "login_webauthn": "accounts.forms.LoginForm",
+    "add_webauthn": "accounts.forms.AddForm",
+    "reauthenticate_webauthn": "accounts.forms.ReauthenticateForm",
+}
 
 EMAIL_CONFIG = env.email(
     "EMAIL_URL", default=f"filemail:///{BASE_DIR / 'var' / 'mail'}" if DEMO else "smtp://localhost:25"
@@ -214,6 +231,7 @@ CONTENT_SECURITY_POLICY = {
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 200
+FILE_UPLOAD_HANDLERS: list[str] = []  # nobody uploads files
 
 # --- Static files ------------------------------------------------------------------------------------------------
 

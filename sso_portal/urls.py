@@ -10,6 +10,7 @@ from sso_portal import views
 handler400 = "sso_portal.views.bad_request"
 handler403 = "sso_portal.views.forbidden"
 handler404 = "sso_portal.views.not_found"
+handler429 = "sso_portal.views.too_many"  # asked for by allauth
 handler500 = "sso_portal.views.server_error"
 
 urlpatterns = [

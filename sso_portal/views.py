@@ -20,6 +20,7 @@ UNAVAILABLE = Refusal(
 NOT_FOUND = Refusal("not_found", "There is nothing at this address.", 404)
 FORBIDDEN = Refusal("forbidden", "This page is not for your account.", 403)
 BAD_REQUEST = Refusal("bad_request", "The portal could not read this request.", 400)
+TOO_MANY = Refusal("too_many_requests", "This was tried very often just now. Please wait a minute.", 429)
 STALE = Refusal(
     "stale_form", "This page was open for a long time. Please go back, reload it, and try again.", 403
 )
@@ -65,6 +66,10 @@ def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     return pages.refused(request, NOT_FOUND)
+
+
+def too_many(request: HttpRequest) -> HttpResponse:
+    return pages.refused(request, TOO_MANY, retry_after=60)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from accounts import triggers
 from accounts.models import Administrator
-from accounts.signing_in import STARTED
+from accounts.signing_in import ENROLLED, STARTED
 from sso_portal.lib.addresses import parse_address
 from sso_portal.lib.hashing import PeopleHasher
 from sso_portal.lib.web import Caller
@@ -129,6 +129,7 @@ def visit_as() -> Callable[[Administrator], Client]:
         browser.force_login(administrator)
         session = browser.session
         session[STARTED] = timezone.now().timestamp()
+        session[ENROLLED] = administrator.pk
         session.save()
         return browser
 

@@ -6,14 +6,12 @@ from django.contrib import admin, messages
 from django.contrib.admin import ModelAdmin
 from django.http import HttpRequest
 
-from accounts import audit
-from accounts.admin import ReadOnlyAdmin
+from accounts.admin import Audited, ReadOnlyAdmin
 from sso_portal.lib.secrets import new_secret
-from sso_portal.lib.web import caller_of
 from tokens.models import AddressRule, LoginToken, PlatformKey, RelyingParty
 
 
-class CredentialAdmin(ModelAdmin):
+class CredentialAdmin(Audited, ModelAdmin):
     """A new secret is made when the row is added, and shown that once."""
 
     readonly_fields: ClassVar[tuple[str, ...]] = ("prefix", "created_at", "last_used_at")
@@ -28,14 +26,6 @@ class CredentialAdmin(ModelAdmin):
             name = f"id {obj.identifier}, " if isinstance(obj, RelyingParty) else ""
             self.message_user(request, f"Shown this once: {name}secret {secret}", messages.WARNING)
         super().save_model(request, obj, form, change)
-        audit.record(
-            f"{obj._meta.model_name}.{'changed' if change else 'added'}",
-            caller=caller_of(request),
-            actor=f"administrator:{request.user.get_username()}",
-            group=getattr(obj, "group", None),
-            client=getattr(obj, "client", None),
-            about=obj.prefix,
-        )
 
 
 @admin.register(PlatformKey)
@@ -52,7 +42,7 @@ class RelyingPartyAdmin(CredentialAdmin):
 
 
 @admin.register(AddressRule)
-class AddressRuleAdmin(ModelAdmin):
+class AddressRuleAdmin(Audited, ModelAdmin):
     list_display = ("network", "group", "note")
     autocomplete_fields = ("group",)
 

@@ -14,7 +14,8 @@ from typing import Any
 from allauth.mfa.models import Authenticator
 from django.conf import settings
 from django.contrib.auth.hashers import make_password
-from django.db import transaction
+from django.core.management.color import no_style
+from django.db import connection, transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -156,6 +157,9 @@ def build() -> None:
     """Make the demo world, or restore every row of it."""
     northwind = _group(GROUP, "northwind", "Northwind Collections")
     southgate = _group(OTHER_GROUP, "southgate", "Southgate Services")
+    with connection.cursor() as cursor:  # their numbers were chosen: the next group's number comes after them
+        for statement in connection.ops.sequence_reset_sql(no_style(), [Group]):
+            cursor.execute(statement)
     clients = {subdomain: _client(subdomain) for subdomain in CLIENTS}
     _entitle(northwind, [clients[subdomain] for subdomain in LINKED])
     _entitle(southgate, [clients[UNLINKED]])
@@ -170,7 +174,14 @@ def build() -> None:
 def _group(number: int, code: str, name: str) -> Group:
     group, _ = Group.objects.update_or_create(
         pk=number,
-        defaults={"code": code, "name": name, "is_active": True, "idle_minutes": 30, "sessions_per_agent": 3},
+        defaults={
+            "code": code,
+            "name": name,
+            "is_active": True,
+            "idle_minutes": 30,
+            "longest_session_hours": 12,
+            "sessions_per_agent": 3,
+        },
     )
     return group
 
@@ -183,6 +194,7 @@ def _client(subdomain: str) -> Client:
             "name": name,
             "hand_off": hand_off,
             "login_url": login_url(subdomain),
+            "further_origins": "",
             "is_active": True,
             "is_paused": subdomain == PAUSED,
         },
@@ -272,6 +284,7 @@ def _agents(northwind: Group, southgate: Group) -> None:
         usual: dict[str, Any] = {
             "username": person.name,
             "full_name": person.full_name,
+            "email": "",
             "password": make_password(person.password),
             "status": AgentStatus.ACTIVE,
             "ends_at": None,

@@ -25,7 +25,8 @@ def address_of(issued: IssuedLogin) -> str:
     """The login address for software that cannot follow a hand-off itself: the CRM's, or the portal's entrance."""
     if issued.client.hand_off == HandOff.REDIRECT:
         return f"{issued.client.login_url}?{urlencode({'token': issued.secret})}"
-    return f"{settings.PORTAL_URL}{reverse('enter')}?{urlencode({'token': issued.secret})}"
+    entrance = reverse("enter", urlconf=settings.ROOT_URLCONF)  # asked for at a client's host name, perhaps
+    return f"{settings.PORTAL_URL}{entrance}?{urlencode({'token': issued.secret})}"
 
 
 def _redirect(issued: IssuedLogin) -> HttpResponse:

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_http_methods
 from groups import cookies
 from groups.door import active_group, group_id_of, sign_in_url
 from groups.entering import client_at, entry_of, with_entry
-from groups.models import AgentSession
+from groups.models import AgentSession, Group
 from groups.targets import Target
 from sso_portal.lib.refusals import Refusal, Refused
 from sso_portal.lib.text import last_four, why_not_text
@@ -35,8 +35,9 @@ from tokens.models import Kind, LoginToken
 from tokens.redeeming import redeem
 
 LONGEST = {"did": 64, "cid": 64, "call_id": 128, "campaign_id": 64, "destination": 64}
-# What telephone systems send when they do not know a value: @Call.ANI@  {{Contact.Id}}  {ani}  %ani%
-PLACEHOLDER = re.compile(r"@[^@\s]*@|\{\{.*\}\}|\{.*\}|%[^%\s]+%|\[\[?.*\]?\]|\$\{.*\}")
+# What telephone systems send when they do not know a value: @Call.ANI@  {{Contact.Id}}  {ani}  %ani%  %caller%
+# (the last, unencoded, begins with what reads like a percent-encoded byte, and arrives as U+FFFD).
+PLACEHOLDER = re.compile(r"@[^@\s]*@|\{\{.*\}\}|\{.*\}|[%\ufffd][^%\s]*%|\[\[?.*\]?\]|\$\{.*\}")
 DESTINATION = re.compile(r"[A-Za-z0-9:_.-]*")
 TOO_MANY = Refusal(
     "too_many_requests", "This is more calls than anybody can take. Please wait a minute.", 429
@@ -58,6 +59,14 @@ class PopRequest:
         group_id = group_id_of(query)
         if group_id is None:
             raise _malformed("The group's number is missing from this address.", subdomain)
+        try:
+            return cls._with_call(group_id, subdomain, query)
+        except Refused as refused:
+            refused.about["group"] = Group(pk=group_id)  # so that its administrators find it
+            raise
+
+    @classmethod
+    def _with_call(cls, group_id: int, subdomain: str, query: QueryDict) -> "PopRequest":
         values = {name: _value_of(name, query, subdomain) for name in LONGEST}
         placeholders = tuple(name for name, value in values.items() if PLACEHOLDER.fullmatch(value))
         call = CallContext(**{name: "" if name in placeholders else value for name, value in values.items()})
@@ -153,8 +162,12 @@ def _pops_last_minute() -> Coalesce:
 
 def _to_sign_in(asked: PopRequest, request: HttpRequest) -> HttpResponse:
     active_group(asked.group_id)
-    target = Target(request.get_full_path(), asked.subdomain, last_four(asked.call.cid)[-2:])
-    return see_other(sign_in_url(asked.group_id, target=target))
+    return see_other(sign_in_url(asked.group_id, target=target_of(request, asked.subdomain)))
+
+
+def target_of(request: HttpRequest, subdomain: str) -> Target:
+    """Where this pop was going, for the pages that come in between: they say which client and caller wait."""
+    return Target(request.get_full_path(), subdomain, last_four(request.GET.get("cid", ""))[-2:])
 
 
 def _open_in_tab(request: HttpRequest) -> HttpResponse:

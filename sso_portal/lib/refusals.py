@@ -12,6 +12,7 @@ class Refusal:
     message: str
     status: int
     detail: str = ""
+    field: str = ""  # the field of the request that it is about
 
 
 @dataclass

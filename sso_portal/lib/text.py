@@ -2,6 +2,8 @@
 
 import unicodedata
 
+# A canonical name may be longer than the name (ligatures); this many times, and no more.
+LONGEST_CANONICAL = 3
 BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
@@ -23,6 +25,8 @@ def why_not_username(name: str, *, longest: int) -> str:
     """Why this cannot be a username: as any text, and no invisible (format) characters at all."""
     if any(unicodedata.category(c) == "Cf" for c in name):
         return "holds characters that cannot be seen"
+    if len(canonical_name(name[: longest + 1])) > LONGEST_CANONICAL * longest:
+        return "is longer than it looks"
     return why_not_text(name, longest=longest)
 
 

@@ -262,8 +262,8 @@ def authenticator(page: Page) -> CDPSession:
 
 
 @pytest.fixture
-def newcomer(manage: Manage, demo: dict[str, str]) -> Iterator[dict[str, str]]:
-    """An administrator of group 21 without a second factor, by the names that `sign_in_administrator` reads."""
+def newcomer(manage: Manage, demo: dict[str, str]) -> dict[str, str]:
+    """A manager of group 21 without a second factor, as the person NEW."""
     email, password = f"new{time.time_ns()}@portal.example", "kettle-harbor-violin"
     manage(
         "shell",
@@ -273,4 +273,4 @@ def newcomer(manage: Manage, demo: dict[str, str]) -> Iterator[dict[str, str]]:
         f"a = Administrator.objects.create_user({email!r}, {password!r}, full_name='Nora Newcomer'); "
         "Membership.objects.create(administrator=a, group_id=21, role='manager')",
     )
-    return demo | {"NEW_EMAIL": email, "NEW_PASSWORD": password}
+    return {"NEW_EMAIL": email, "NEW_PASSWORD": password}

@@ -78,6 +78,18 @@ def test_wrong_password_keeps_username_and_target(page: Page, demo: dict[str, st
     expect(page).to_have_url(crm_url(demo, "demoaws"))
 
 
+def test_page_that_was_open_for_too_long_keeps_the_target(page: Page, demo: dict[str, str]) -> None:
+    page.goto(pop_url(demo, "demoaws", **CALL))
+    page.context.clear_cookies()
+    sign_in(page, demo)
+    expect(page.get_by_role("alert")).to_contain_text("open for a long time")
+
+    page.get_by_label("Password").fill(demo["AGENT_PASSWORD"])
+    page.keyboard.press("Enter")
+
+    expect(page).to_have_url(crm_url(demo, "demoaws"))
+
+
 def test_activation_code_leads_to_a_password_then_into_the_crm(
     page: Page, demo: dict[str, str], manage: Callable[..., str]
 ) -> None:

@@ -254,8 +254,9 @@ def test_reference_of_a_foreign_group_is_missing(stranger, event, visit_as):
     assert visit_as(stranger).get(f"/refused/{event.reference}/").status_code == 404
 
 
-def test_reference_that_is_unknown_is_missing(owner, visit_as):
-    assert visit_as(owner).get("/refused/AAAA-AAAA-AAAA/").status_code == 404
+@pytest.mark.parametrize("unknown", ["AAAA-AAAA-AAAA", "%00", "%ff", "x" * 999])
+def test_reference_that_is_unknown_is_missing(owner, visit_as, unknown):
+    assert visit_as(owner).get(f"/refused/{unknown}/").status_code == 404
 
 
 def test_reference_of_no_group_is_missing(owner, caller, visit_as):

@@ -1,7 +1,6 @@
 """What every door for software does, so that none can forget it: strict JSON, admission, throttle, refusals."""
 
 import base64
-import binascii
 import json
 from collections.abc import Sequence
 from typing import Any, ClassVar
@@ -31,6 +30,7 @@ UNAVAILABLE = Refusal(
 TOO_MANY = Refusal("too_many_requests", "Too many requests. Wait, and see Retry-After.", 429)
 TOO_LARGE = Refusal("too_large", "The body is larger than 1 MiB.", 413)
 INVALID_JSON = Refusal("invalid_json", "The body is not a JSON object in UTF-8.", 400)
+LENGTH_REQUIRED = Refusal("length_required", "Send the body with a Content-Length, not in chunks.", 411)
 NOT_FOUND = Refusal("not_found", "There is nothing at this address.", 404)
 FRAMEWORK_REFUSALS: dict[type[Exception], Refusal] = {
     exceptions.MethodNotAllowed: Refusal(
@@ -126,9 +126,14 @@ class Door(APIView):
         if request.method and request.method.lower() not in self.methods():
             raise exceptions.MethodNotAllowed(request.method)
         super().initial(request, *args, **kwargs)
-        if lockout.is_used_up(limit="refused credentials", who=self.caller.address_text):
-            raise Refused(TOO_MANY, retry_after=60)
-        self.admit(request)
+        try:
+            self.admit(request)
+        except Refused as refused:
+            # Asked after the fact, so that one caller's bad keys never shut out another's good one.
+            who = self.caller.address_text
+            if refused.refusal.status == 401 and not lockout.may_go_on(limit="refused credentials", who=who):
+                raise Refused(TOO_MANY, refused.about, retry_after=60) from refused
+            raise
 
     @classmethod
     def methods(cls) -> list[str]:
@@ -141,8 +146,6 @@ class Door(APIView):
         if refused.refusal.status != UNAVAILABLE.status:
             refused.about = {"action": self.action} | refused.about
             audit.record_refusal(refused, caller=self.caller)
-        if refused.refusal.status == 401:
-            lockout.may_go_on(limit="refused credentials", who=self.caller.address_text)
         response = Response(self.word(refused.refusal), status=refused.refusal.status)
         if refused.refusal.status == 405:
             response.headers["Allow"] = ", ".join(name.upper() for name in self.methods())
@@ -173,9 +176,18 @@ def basic_credentials(request: Request) -> tuple[str, str] | None:
         return None
     try:
         name, colon, password = base64.b64decode(encoded.strip(), validate=True).decode().partition(":")
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:  # not Base64, not UTF-8, not even ASCII
         return None
     return (name, password) if colon else None
+
+
+def json_body(request: Request) -> dict[str, Any]:
+    """The JSON object that a request brought. Raises Refused where it brought none."""
+    if "chunked" in request.headers.get("Transfer-Encoding", "").lower():
+        raise Refused(LENGTH_REQUIRED)
+    if request.stream is None:  # the framework parses nothing then, and calls it empty
+        raise Refused(INVALID_JSON)
+    return dict(request.data)
 
 
 def text_field(body: dict[str, Any], name: str, *, longest: int, required: bool = False) -> str:
@@ -183,10 +195,10 @@ def text_field(body: dict[str, Any], name: str, *, longest: int, required: bool 
     value = body.get(name)
     if value is None or (isinstance(value, str) and not value.strip()):
         if required:
-            raise Refused(Refusal("missing_field", f"{name} is required.", 400))
+            raise Refused(Refusal("missing_field", f"{name} is required.", 400, field=name))
         return ""
     if not isinstance(value, str):
-        raise Refused(Refusal("invalid_field", f"{name} must be text.", 400))
+        raise Refused(Refusal("invalid_field", f"{name} must be text.", 400, field=name))
     if why := why_not_text(value.strip(), longest=longest):
-        raise Refused(Refusal("invalid_field", f"{name} {why}.", 400))
+        raise Refused(Refusal("invalid_field", f"{name} {why}.", 400, field=name))
     return value.strip()

@@ -9,7 +9,7 @@ from rest_framework.response import Response
 
 from sso_portal.lib.refusals import Refusal, Refused
 from sso_portal.lib.secrets import digest_of
-from tokens.dialects.base import Door, basic_credentials, text_field
+from tokens.dialects.base import Door, basic_credentials, json_body, text_field
 from tokens.models import RelyingParty
 from tokens.redeeming import Redemption, redeem
 
@@ -22,7 +22,7 @@ class NativeDoor(Door):
     name = "api"
 
     def word(self, refusal: Refusal) -> dict[str, Any]:
-        return {
+        problem: dict[str, Any] = {
             "type": "about:blank",
             "title": refusal.code.replace("_", " "),
             "status": refusal.status,
@@ -30,6 +30,7 @@ class NativeDoor(Door):
             "detail": refusal.message,
             "request_id": self.caller.reference,
         }
+        return problem | ({"errors": {refusal.field: [refusal.message]}} if refusal.field else {})
 
     def handle_exception(self, exc: Exception) -> Response:
         response = super().handle_exception(exc)
@@ -54,7 +55,7 @@ class RedeemToken(NativeDoor):
         self.relying_party = found
 
     def post(self, request: Request) -> Response:
-        secret = text_field(dict(request.data), "token", longest=256, required=True)
+        secret = text_field(json_body(request), "token", longest=256, required=True)
         redemption = redeem(secret, relying_party=self.relying_party, caller=self.caller)
         return Response(_told(redemption, audience=self.relying_party.identifier))
 

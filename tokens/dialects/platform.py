@@ -18,7 +18,7 @@ from groups.provisioning import find_or_provision
 from sso_portal.lib.addresses import is_within, parse_networks
 from sso_portal.lib.refusals import Refusal, Refused
 from sso_portal.lib.text import why_not_username
-from tokens.dialects.base import TOO_MANY, Door, text_field
+from tokens.dialects.base import TOO_MANY, Door, json_body, text_field
 from tokens.handing_off import address_of
 from tokens.issuing import ACTION, CallContext, issue
 from tokens.models import AddressRule, Kind, LoginToken, PlatformKey
@@ -63,7 +63,7 @@ class SsoLogin(PlatformDoor):
         actor = f"key:{self.key.prefix}"
         PlatformKey.objects.touch(self.key)
         try:
-            asked = _read(dict(request.data))
+            asked = _read(json_body(request))
             with transaction.atomic():
                 agent = find_or_provision(
                     group=group,
@@ -109,7 +109,7 @@ def _read(body: dict[str, Any]) -> dict[str, Any]:
     """The fields of a request. Raises Refused, naming the field."""
     username = text_field(body, "username", longest=USERNAME_LENGTH, required=True)
     if why := why_not_username(username, longest=USERNAME_LENGTH):
-        raise Refused(Refusal("invalid_field", f"username {why}.", 400))
+        raise Refused(Refusal("invalid_field", f"username {why}.", 400, field="username"))
     return {
         "username": username,
         "full_name": text_field(body, "fullname", longest=NAME_LENGTH, required=True),
@@ -147,7 +147,7 @@ def _is_integer(value: object) -> bool:
 def _number(name: str, value: Any) -> int:
     text = str(value)
     if not (text.isascii() and text.isdigit() and len(text) <= 10 and int(text) <= LARGEST_NUMBER):
-        raise Refused(Refusal("invalid_field", f"{name} must be a number.", 400))
+        raise Refused(Refusal("invalid_field", f"{name} must be a number.", 400, field=name))
     return int(text)
 
 
@@ -157,7 +157,9 @@ def _email(body: dict[str, Any]) -> str:
         if email:
             validate_email(email)
     except ValidationError as error:
-        raise Refused(Refusal("invalid_field", "email must be an e-mail address.", 400)) from error
+        raise Refused(
+            Refusal("invalid_field", "email must be an e-mail address.", 400, field="email")
+        ) from error
     return email
 
 
