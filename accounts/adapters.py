@@ -38,6 +38,9 @@ class AccountAdapter(DefaultAccountAdapter):
         if not isinstance(administrator, Administrator):
             self._refuse(request, name, "wrong_credentials")
             return None
+        if not administrator.is_active:
+            self._refuse(request, name, "disabled")
+            return None
         lockout.forget(door=lockout.MAIN_DOOR, name=name)
         return administrator
 

@@ -1,6 +1,7 @@
 """An administrator's session: a second factor before any page; ended when idle, or after its longest."""
 
 from collections.abc import Callable
+from urllib.parse import urlencode
 
 from allauth.account.authentication import get_authentication_records
 from allauth.mfa.utils import is_mfa_enabled
@@ -38,15 +39,15 @@ def _why_not_on(request: HttpRequest) -> HttpResponseRedirect | None:
     )
     if now - started > longest or now - seen > idle:
         logout(request)
-        return redirect(f"{reverse('account_login')}?next={request.path}")
+        return redirect(f"{reverse('account_login')}?{urlencode({'next': request.get_full_path()})}")
     if SEEN not in request.session or now - seen > 60:
         request.session[SEEN] = now
+    if not is_mfa_enabled(request.user):
+        return None if request.path.startswith(WITHOUT_SECOND_FACTOR) else redirect("mfa_index")
     if has_second_factor(request):
         return None
-    if is_mfa_enabled(request.user):  # somebody set it up meanwhile, elsewhere: this session never showed it
-        logout(request)
-        return redirect("account_login")
-    return None if request.path.startswith(WITHOUT_SECOND_FACTOR) else redirect("mfa_index")
+    logout(request)  # it was set up meanwhile, elsewhere: this session never showed it
+    return redirect("account_login")
 
 
 def has_second_factor(request: HttpRequest) -> bool:

@@ -39,7 +39,8 @@ def _password_changed(request: HttpRequest, user: Administrator, **_: Any) -> No
 @receiver(mfa.authenticator_added)
 def _factor_added(request: HttpRequest, user: Administrator, authenticator: Authenticator, **_: Any) -> None:
     """A session that sets up the account's first factor may go on with it."""
-    if not Authenticator.objects.filter(user=user).exclude(pk=authenticator.pk).exists():
+    others = Authenticator.objects.filter(user=user).exclude(pk=authenticator.pk)
+    if not others.exclude(type=Authenticator.Type.RECOVERY_CODES).exists():  # those come with the first
         request.session[ENROLLED] = user.pk
 
 

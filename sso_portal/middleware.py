@@ -24,7 +24,7 @@ UNKNOWN_HOST = Refusal("unknown_host", "Nothing is served under this host name."
 
 
 def edge(get_response: GetResponse) -> GetResponse:
-    """Outermost: the request's reference number, its host name, and the headers that every answer carries."""
+    """Outermost: the request's reference number, and the headers that every answer carries."""
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
         request.reference = new_readable_code()  # type: ignore[attr-defined]
@@ -32,7 +32,7 @@ def edge(get_response: GetResponse) -> GetResponse:
         if not is_within(parse_address(request.META.get("REMOTE_ADDR", "")), settings.TRUSTED_PROXIES):
             request.META.pop("HTTP_X_FORWARDED_PROTO", None)
         try:
-            response = _refuse_unreadable(request) or _route_by_host(request) or get_response(request)
+            response = get_response(request)
         finally:
             structlog.contextvars.clear_contextvars()
         response.headers.setdefault("X-Request-Id", request.reference)  # type: ignore[attr-defined]
@@ -41,6 +41,15 @@ def edge(get_response: GetResponse) -> GetResponse:
         if not request.path.startswith(settings.STATIC_URL):
             response.headers["Cache-Control"] = "no-store"
         return response
+
+    return middleware
+
+
+def admission(get_response: GetResponse) -> GetResponse:
+    """Within the middleware that adds headers: what no view should have to think of is refused here."""
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        return _refuse_unreadable(request) or _route_by_host(request) or get_response(request)
 
     return middleware
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from allauth.mfa.utils import is_mfa_enabled
 from django.db import connection
 from django.test import Client
 from django.utils import timezone
@@ -129,7 +130,8 @@ def visit_as() -> Callable[[Administrator], Client]:
         browser.force_login(administrator)
         session = browser.session
         session[STARTED] = timezone.now().timestamp()
-        session[ENROLLED] = administrator.pk
+        if is_mfa_enabled(administrator):
+            session[ENROLLED] = administrator.pk
         session.save()
         return browser
 

@@ -8,8 +8,8 @@ BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u
 
 
 def canonical_name(name: str) -> str:
-    """The spelling in which two names are the same name: trimmed, NFKC, case folded."""
-    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name.strip()).casefold())
+    """The spelling in which two names are the same name: NFKC, case folded, trimmed (last, for NFKC makes spaces of some characters)."""
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold()).strip()
 
 
 def why_not_text(text: str, *, longest: int) -> str:

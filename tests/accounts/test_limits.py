@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from accounts.lockout import is_used_up, may_go_on
+from accounts.lockout import may_go_on
 from accounts.models import Tally
 
 pytestmark = pytest.mark.django_db
@@ -16,7 +16,7 @@ def three_pops_a_minute(settings, time_machine):
     time_machine.move_to(datetime(2026, 3, 1, 12, 0, 10, tzinfo=UTC), tick=False)
 
 
-def test_limit_is_used_up_after_as_many():
+def test_limit_may_go_on_after_as_many():
     assert [may_go_on(limit="pop", who="x") for _ in range(5)] == [True, True, True, False, False]
 
 
@@ -40,20 +40,6 @@ def test_limit_starts_anew_with_the_minute(time_machine):
     time_machine.move_to(datetime(2026, 3, 1, 12, 1, tzinfo=UTC))
 
     assert may_go_on(limit="pop", who="x")
-
-
-def test_limit_is_not_used_up_by_asking():
-    for _ in range(9):
-        is_used_up(limit="pop", who="x")
-
-    assert not Tally.objects.exists()
-
-
-def test_limit_that_is_used_up_says_so():
-    for _ in range(3):
-        may_go_on(limit="pop", who="x")
-
-    assert is_used_up(limit="pop", who="x")
 
 
 def test_limits_that_are_off_count_nothing(settings):

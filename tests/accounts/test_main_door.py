@@ -154,6 +154,7 @@ def newcomer(client, group):
     return newcomer
 
 
+@pytest.mark.django_db(transaction=True)  # told after the commit
 def test_second_factor_that_was_set_up_lets_in(newcomer, client):
     assert is_in(client)
 

@@ -4,7 +4,8 @@ import pytest
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 
-from accounts.passwords import LONGEST, verify
+from accounts.passwords import verify
+from sso_portal.lib.hashing import LONGEST_PASSWORD as LONGEST
 from tests import factories
 
 

@@ -3,6 +3,7 @@
 import pytest
 from django.test import Client
 
+from tests import factories
 from tests.conftest import PORTAL
 
 pytestmark = pytest.mark.django_db
@@ -101,10 +102,9 @@ def test_static_file_has_the_header(static_file, header):
     assert static_file.headers.get(header)
 
 
-def test_set_up_page_of_the_authenticator_app_may_show_its_picture(client, owner, visit_as):
-    owner.authenticator_set.all().delete()
-    browser = visit_as(owner)
-    browser.post("/accounts/reauthenticate/", {"password": "correct horse battery"})
+def test_set_up_page_of_the_authenticator_app_may_show_its_picture(group, visit_as):
+    browser = visit_as(factories.MembershipFactory(group=group).administrator)
+    browser.post("/accounts/reauthenticate/", {"password": factories.PASSWORD})
 
     response = browser.get("/accounts/2fa/totp/activate/")
 
