@@ -1,5 +1,6 @@
 """The password policy for people, administrators and agents alike. (Hashing: `sso_portal.lib.hashing`.)"""
 
+import re
 import unicodedata
 from typing import Any
 
@@ -57,7 +58,10 @@ def _own_words(user: Any) -> list[str]:
         return []
     if hasattr(user, "own_words"):
         return list(user.own_words())
-    return [*str(getattr(user, "email", "")).split("@"), *str(getattr(user, "full_name", "")).split()]
+    return [
+        *str(getattr(user, "email", "")).split("@"),
+        *re.split(r"\W+", str(getattr(user, "full_name", ""))),
+    ]
 
 
 def _squeeze(text: str) -> str:

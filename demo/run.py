@@ -147,7 +147,7 @@ def parse(lines: str) -> dict[str, str]:
 
 def start_portal(port: int) -> Child:
     """Start the portal."""
-    command = granian("sso_portal.wsgi:application", port=port, workers=2, threads=2)
+    command = granian("sso_portal.wsgi:application", port=port, workers=2, threads=32)
     process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL)
     return Child("portal", port, process)
 

@@ -136,17 +136,13 @@ def choose_password_page(request: HttpRequest) -> HttpResponse:
     agent = pending_agent(request.COOKIES.get(settings.PENDING_COOKIE_NAME, ""), group=group)
     if agent is None:
         return see_other(f"{reverse('agent_sign_in')}?{request.GET.urlencode()}")
-    form = ChoosePasswordForm(request.POST or None, agent=agent)
+    form = ChoosePasswordForm(request.POST if request.method == "POST" else None, agent=agent)
     if form.is_valid():
-        result = choose_password(
-            agent,
-            form.cleaned_data["new_password"],
-            replaces=_open_session(request),
-            caller=caller_of(request),
-        )
-        if result is None:
+        password, replaces = form.cleaned_data["new_password"], _open_session(request)
+        signed_in = choose_password(agent, password, replaces=replaces, caller=caller_of(request))
+        if signed_in is None:
             return see_other(f"{reverse('agent_sign_in')}?{request.GET.urlencode()}")
-        return _straight_on(request, group, result)
+        return _straight_on(request, group, signed_in)
     context = {
         "agent": agent,
         "form": form,

@@ -150,13 +150,16 @@ def choose_password(
 ) -> SignedIn | None:
     """Set the password that the agent chose, spend his activation code, end his other sessions, and sign him in.
 
-    None when somebody else was faster: one conditional update, and the row count decides.
+    None when somebody else was faster, or the agent was stopped: one conditional update, and the row count decides.
     """
     method = ACTIVATION_METHOD if agent.activation_digest else PASSWORD_METHOD
     encoded = make_password(password)
     with transaction.atomic():
         chosen = Agent.objects.filter(
-            pk=agent.pk, password=agent.password, activation_digest=agent.activation_digest
+            pk=agent.pk,
+            status=AgentStatus.ACTIVE,
+            password=agent.password,
+            activation_digest=agent.activation_digest,
         ).update(
             password=encoded, activation_digest="", activation_expires_at=None, must_choose_password=False
         )
@@ -171,7 +174,7 @@ def choose_password(
             agent=agent,
             details={"by": method},
         )
-        agent.refresh_from_db()
+        agent.password = encoded
         return start_session(agent, methods=[method], replaces=replaces, caller=caller)
 
 

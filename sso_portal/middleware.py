@@ -20,6 +20,7 @@ PERMISSIONS_POLICY = "camera=(), geolocation=(), microphone=(), payment=(), usb=
 UNREADABLE = Refusal("unreadable", "This address holds characters that no address has.", 400)
 TOO_LARGE = Refusal("too_large", "This is larger than anything the portal asks for.", 413)
 NO_ADDRESS = Refusal("no_address", "The portal cannot tell from which address this request comes.", 400)
+WRONG_METHOD = Refusal("method_not_allowed", "This page answers to links and to its own forms only.", 405)
 UNKNOWN_HOST = Refusal("unknown_host", "Nothing is served under this host name.", 421)
 
 
@@ -68,10 +69,12 @@ def _refuse_unreadable(request: HttpRequest) -> HttpResponseBase | None:
 
 def _refused_early(request: HttpRequest, refusal: Refusal) -> HttpResponseBase | None:
     """A page; doors for software word these refusals themselves, but for the host name and the address."""
-    if not request.path.startswith("/api/"):
-        return pages.refused(request, refusal)
-    if refusal in (UNREADABLE, TOO_LARGE):
+    is_api = request.path.startswith("/api/")
+    if is_api and refusal in (UNREADABLE, TOO_LARGE):
         return None
+    audit.record_refusal(Refused(refusal), caller=caller_of(request))
+    if not is_api:
+        return pages.refused(request, refusal)
     problem = {"status": refusal.status, "code": refusal.code, "detail": refusal.message}
     return JsonResponse(problem, status=refusal.status, content_type="application/problem+json")
 
@@ -101,7 +104,12 @@ class Refusals:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        return self.get_response(request)
+        response = self.get_response(request)
+        if response.status_code == 405 and not request.path.startswith("/api/"):  # the framework's own, empty
+            page = pages.refused(request, WRONG_METHOD)
+            page.headers["Allow"] = response.headers.get("Allow", "")
+            return page
+        return response
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponseBase | None:
         if not isinstance(exception, Refused):

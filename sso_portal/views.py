@@ -9,10 +9,11 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonRespons
 from django.template.loader import render_to_string
 from django.urls import reverse
 
+from accounts import audit
 from groups.door import stale_sign_in
 from sso_portal import pages
 from sso_portal.lib.refusals import Refusal, Refused
-from sso_portal.lib.web import reference_of
+from sso_portal.lib.web import caller_of, reference_of
 
 UNAVAILABLE = Refusal(
     "unavailable", "The portal cannot answer right now. Nothing was lost; please try again.", 503
@@ -52,6 +53,7 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponseBase:
         try:
             return stale_sign_in(request)
         except Refused as refused:
+            audit.record_refusal(refused, caller=caller_of(request))
             return pages.refused(request, refused.refusal)
     return pages.refused(request, STALE)
 

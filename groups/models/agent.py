@@ -1,5 +1,6 @@
 """Agents."""
 
+import re
 import secrets
 from typing import ClassVar, Self
 
@@ -99,10 +100,5 @@ class Agent(models.Model):
 
     def own_words(self) -> list[str]:
         """Words that somebody who knows this agent would guess first."""
-        return [
-            self.username,
-            *self.full_name.split(),
-            self.group.name,
-            self.group.code,
-            *self.group.name.split(),
-        ]
+        names = re.split(r"\W+", f"{self.full_name} {self.group.name}")
+        return [self.username, self.group.code, self.group.name, *names]

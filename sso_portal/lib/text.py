@@ -8,7 +8,7 @@ BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u
 
 
 def canonical_name(name: str) -> str:
-    """The spelling in which two names are the same name: NFKC, case folded, trimmed (last, for NFKC makes spaces of some characters)."""
+    """The spelling in which two names are the same name: NFKC, case folded, trimmed (last: NFKC makes spaces)."""
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold()).strip()
 
 

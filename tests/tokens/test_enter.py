@@ -139,9 +139,7 @@ def test_enter_with_a_trailing_slash_works(client, entrance):
     assert client.get("/sso/enter/", {"token": entrance.secret}).status_code == 200
 
 
-@pytest.mark.parametrize(
-    "query", ["", "?token=", "?token=lt_nothing", "?token=%00", "?token=%FF", "?other=1"]
-)
+@pytest.mark.parametrize("query", ["", "?token=", "?token=lt_nothing", "?token=%FF", "?other=1"])
 def test_enter_without_a_token_that_is_known_is_refused(client, query):
     response = client.get(f"/sso/enter{query}")
 

@@ -473,7 +473,7 @@ def test_pop_with_a_name_twice_is_refused_by_name(pop, name):
 
 
 def test_pop_that_cannot_be_read_is_recorded(pop):
-    response = pop(did="\x00")
+    response = pop(did="\x01")
 
     event = Event.objects.get()
     assert (event.action, event.outcome, event.reason) == ("login.issue", Outcome.REFUSED, "malformed")
@@ -614,7 +614,7 @@ def test_refused_pop_escapes_hostile_names(pop, agent):
     assert text_of(response).count("alert(1)") >= 3
 
 
-@pytest.mark.parametrize("subdomain", ["%3Cscript%3E", "a_b", "demoaws.evil", "x" * 64, "demoaws%00", "д"])
+@pytest.mark.parametrize("subdomain", ["%3Cscript%3E", "a_b", "demoaws.evil", "x" * 64, "д"])
 def test_pop_to_what_is_no_subdomain_is_not_found(pop, subdomain):
     response = pop(subdomain)
 

@@ -1,0 +1,60 @@
+"""What no view should have to think of is refused before any: with a page, and an event that its reference finds."""
+
+import pytest
+import time_machine
+
+from accounts.models import Event
+from sso_portal.lib.addresses import parse_networks
+from sso_portal.wsgi import application
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["/sso/group/demoaws%00?group=21", "/sso/group/demoaws?group=21&did=%00", "/sso/enter?token=%00", "/%00"],
+)
+def test_nul_anywhere_in_an_address_is_refused(client, address):
+    response = client.get(address)
+
+    assert response.status_code == 400
+    event = Event.objects.get()
+    assert (event.reason, event.reference) == ("unreadable", response.headers["X-Request-Id"])
+    assert event.reference in response.content.decode()
+
+
+def test_body_over_one_mebibyte_is_refused_unread(client):
+    response = client.post("/sso/group/demoaws?group=21", "x" * (1024 * 1024 + 1), content_type="text/plain")
+
+    assert response.status_code == 413
+
+
+def test_caller_whose_address_cannot_be_read_is_refused(client, settings):
+    settings.TRUSTED_PROXIES = parse_networks(["127.0.0.1"])
+
+    response = client.get("/accounts/login/", headers={"X-Forwarded-For": "unknown"})
+
+    assert response.status_code == 400
+    assert Event.objects.get().reason == "no_address"
+
+
+def test_other_charset_than_utf_8_is_not_looked_up(client):
+    answer = {}
+
+    def start_response(status, headers):
+        answer["status"] = status
+
+    environ = client._base_environ(CONTENT_TYPE="text/plain; charset=hex", PATH_INFO="/healthz")
+    list(application(environ, start_response))
+
+    assert answer["status"] == "200 OK"
+
+
+def test_strangers_refusals_are_recorded_up_to_a_limit(client, settings):
+    settings.LIMITS_PER_MINUTE = settings.LIMITS_PER_MINUTE | {"recorded refusals": 3}
+
+    with time_machine.travel("2026-11-21 12:00:10", tick=False):
+        for _ in range(5):
+            client.get("/sso/group?group=x")
+
+    assert Event.objects.count() == 3
