@@ -13,6 +13,7 @@ from sso_portal.lib.addresses import is_within, parse_address
 from sso_portal.lib.refusals import Refusal, Refused
 from sso_portal.lib.secrets import new_readable_code
 from sso_portal.lib.web import caller_of
+from sso_portal.views import refuse
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 HEALTH_PATHS = ("/healthz", "/readyz")
@@ -106,7 +107,7 @@ class Refusals:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         response = self.get_response(request)
         if response.status_code == 405 and not request.path.startswith("/api/"):  # the framework's own, empty
-            page = pages.refused(request, WRONG_METHOD)
+            page = refuse(request, WRONG_METHOD)
             page.headers["Allow"] = response.headers.get("Allow", "")
             return page
         return response

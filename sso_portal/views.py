@@ -10,6 +10,7 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 
 from accounts import audit
+from accounts.middleware import OTHER_DOORS
 from groups.door import stale_sign_in
 from sso_portal import pages
 from sso_portal.lib.refusals import Refusal, Refused
@@ -42,9 +43,17 @@ def readyz(request: HttpRequest) -> JsonResponse:
     return JsonResponse({"database": "ok"})
 
 
+def refuse(request: HttpRequest, refusal: Refusal) -> HttpResponse:
+    """The page of a refusal, recorded under the reference that it shows, as the administrator who met it if any."""
+    is_ours = not request.path.startswith(OTHER_DOORS) and hasattr(request, "user")
+    about = {"actor": f"administrator:{request.user}"} if is_ours and request.user.is_authenticated else {}
+    audit.record_refusal(Refused(refusal, about), caller=caller_of(request))
+    return pages.refused(request, refusal)
+
+
 def nothing_here(request: HttpRequest) -> HttpResponse:
     """An address that a library brings along, and this portal does not offer."""
-    return pages.refused(request, NOT_FOUND)
+    return refuse(request, NOT_FOUND)
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponseBase:
@@ -53,21 +62,20 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponseBase:
         try:
             return stale_sign_in(request)
         except Refused as refused:
-            audit.record_refusal(refused, caller=caller_of(request))
-            return pages.refused(request, refused.refusal)
-    return pages.refused(request, STALE)
+            return refuse(request, refused.refusal)
+    return refuse(request, STALE)
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return pages.refused(request, BAD_REQUEST)
+    return refuse(request, BAD_REQUEST)
 
 
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return pages.refused(request, FORBIDDEN)
+    return refuse(request, FORBIDDEN)
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return pages.refused(request, NOT_FOUND)
+    return refuse(request, NOT_FOUND)
 
 
 def too_many(request: HttpRequest) -> HttpResponse:
