@@ -11,7 +11,7 @@ SOURCES := manage.py sso_portal accounts groups tokens demo tests scripts
 TEMPLATES := templates
 MIGRATIONS := $(wildcard */migrations/*.py)
 STATIC := $(shell find sso_portal/static -type f 2>/dev/null)
-COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+COMPILE := uv pip compile --quiet --system-certs --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
