@@ -5,7 +5,7 @@ from collections.abc import Callable
 import structlog
 from django.conf import settings
 from django.core.exceptions import DisallowedHost
-from django.http import HttpRequest, HttpResponseBase, JsonResponse
+from django.http import HttpRequest, HttpResponseBase
 
 from accounts import audit
 from sso_portal import pages
@@ -70,14 +70,10 @@ def _refuse_unreadable(request: HttpRequest) -> HttpResponseBase | None:
 
 def _refused_early(request: HttpRequest, refusal: Refusal) -> HttpResponseBase | None:
     """A page; doors for software word these refusals themselves, but for the host name and the address."""
-    is_api = request.path.startswith("/api/")
-    if is_api and refusal in (UNREADABLE, TOO_LARGE):
+    if request.path.startswith("/api/") and refusal in (UNREADABLE, TOO_LARGE):
         return None
     audit.record_refusal(Refused(refusal), caller=caller_of(request))
-    if not is_api:
-        return pages.refused(request, refusal)
-    problem = {"status": refusal.status, "code": refusal.code, "detail": refusal.message}
-    return JsonResponse(problem, status=refusal.status, content_type="application/problem+json")
+    return pages.refused_anywhere(request, refusal)
 
 
 def _route_by_host(request: HttpRequest) -> HttpResponseBase | None:

@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template.loader import render_to_string
 from django.utils.translation import gettext_lazy as _
 
 from groups.door import sign_in_url
 from groups.models import Agent, Client, Group
 from groups.navigation import THEMES
-from sso_portal.lib.refusals import Refusal
+from sso_portal.lib.refusals import Refusal, problem_of
 from sso_portal.lib.web import reference_of
 from tokens.pop import target_of
 
@@ -59,6 +59,17 @@ def refused(
     response = HttpResponse(render_to_string("errors/refused.html", context), status=refusal.status)
     if retry_after or refusal.status == 503:
         response.headers["Retry-After"] = str(retry_after or 5)
+    return response
+
+
+def refused_anywhere(request: HttpRequest, refusal: Refusal) -> HttpResponse:
+    """A refusal from outside the views: problem details below /api/, a page elsewhere."""
+    if not request.path.startswith("/api/"):
+        return refused(request, refusal)
+    problem = problem_of(refusal, reference=reference_of(request))
+    response = JsonResponse(problem, status=refusal.status, content_type="application/problem+json")
+    if refusal.status == 503:
+        response.headers["Retry-After"] = "5"
     return response
 
 

@@ -13,16 +13,13 @@ from accounts import audit
 from accounts.middleware import OTHER_DOORS
 from groups.door import stale_sign_in
 from sso_portal import pages
-from sso_portal.lib.refusals import Refusal, Refused
+from sso_portal.lib.refusals import NOT_FOUND, UNAVAILABLE, Refusal, Refused
 from sso_portal.lib.web import caller_of, reference_of
 
-UNAVAILABLE = Refusal(
-    "unavailable", "The portal cannot answer right now. Nothing was lost; please try again.", 503
-)
-NOT_FOUND = Refusal("not_found", "There is nothing at this address.", 404)
 FORBIDDEN = Refusal("forbidden", "This page is not for your account.", 403)
 BAD_REQUEST = Refusal("bad_request", "The portal could not read this request.", 400)
 TOO_MANY = Refusal("too_many_requests", "This was tried very often just now. Please wait a minute.", 429)
+BROKEN = Refusal("internal_error", "Something is wrong on our side. It was written down.", 500)
 STALE = Refusal(
     "stale_form", "This page was open for a long time. Please go back, reload it, and try again.", 403
 )
@@ -82,10 +79,12 @@ def too_many(request: HttpRequest) -> HttpResponse:
     return pages.refused(request, TOO_MANY, retry_after=60)
 
 
-def server_error(request: HttpRequest) -> HttpResponse:
+def server_error(request: HttpRequest) -> HttpResponseBase:
     """A bug, or a database that is away: the second is no bug, and says when to come back."""
     error: Any = sys.exc_info()[1]
     if isinstance(error, OperationalError | InterfaceError):
         structlog.get_logger(__name__).error("database unavailable", exc_info=error)
-        return pages.refused(request, UNAVAILABLE)
+        return pages.refused_anywhere(request, UNAVAILABLE)
+    if request.path.startswith("/api/"):
+        return pages.refused_anywhere(request, BROKEN)
     return HttpResponse(render_to_string("errors/500.html", {"reference": reference_of(request)}), status=500)

@@ -30,3 +30,22 @@ class Refused(Exception):
 
     def __str__(self) -> str:
         return f"{self.refusal.code}: {self.refusal.detail or self.refusal.message}"
+
+
+NOT_FOUND = Refusal("not_found", "There is nothing at this address.", 404)
+UNAVAILABLE = Refusal(
+    "unavailable", "The portal cannot answer right now. Nothing was lost; please try again.", 503
+)
+
+
+def problem_of(refusal: Refusal, *, reference: str) -> dict[str, Any]:
+    """The refusal as problem details (RFC 9457)."""
+    problem: dict[str, Any] = {
+        "type": "about:blank",
+        "title": refusal.code.replace("_", " "),
+        "status": refusal.status,
+        "code": refusal.code,
+        "detail": refusal.message,
+        "request_id": reference,
+    }
+    return problem | ({"errors": {refusal.field: [refusal.message]}} if refusal.field else {})

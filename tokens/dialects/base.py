@@ -17,21 +17,17 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts import audit, lockout
-from sso_portal.lib.refusals import Refusal, Refused
+from sso_portal.lib.refusals import NOT_FOUND, UNAVAILABLE, Refusal, Refused
 from sso_portal.lib.text import why_not_text
 from sso_portal.lib.web import Caller, caller_of
 
 LONGEST_BODY = 1024 * 1024  # bytes
 DEEPEST = 20  # levels of lists and objects
 
-UNAVAILABLE = Refusal(
-    "unavailable", "The portal cannot answer right now. Nothing was lost; please try again.", 503
-)
 TOO_MANY = Refusal("too_many_requests", "Too many requests. Wait, and see Retry-After.", 429)
 TOO_LARGE = Refusal("too_large", "The body is larger than 1 MiB.", 413)
 INVALID_JSON = Refusal("invalid_json", "The body is not a JSON object in UTF-8.", 400)
 LENGTH_REQUIRED = Refusal("length_required", "Send the body with a Content-Length, not in chunks.", 411)
-NOT_FOUND = Refusal("not_found", "There is nothing at this address.", 404)
 FRAMEWORK_REFUSALS: dict[type[Exception], Refusal] = {
     exceptions.MethodNotAllowed: Refusal(
         "method_not_allowed", "This address does not answer this method.", 405

@@ -7,7 +7,7 @@ from django.conf import settings
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from sso_portal.lib.refusals import Refusal, Refused
+from sso_portal.lib.refusals import Refusal, Refused, problem_of
 from sso_portal.lib.secrets import digest_of
 from tokens.dialects.base import Door, basic_credentials, json_body, text_field
 from tokens.models import RelyingParty
@@ -22,15 +22,7 @@ class NativeDoor(Door):
     name = "api"
 
     def word(self, refusal: Refusal) -> dict[str, Any]:
-        problem: dict[str, Any] = {
-            "type": "about:blank",
-            "title": refusal.code.replace("_", " "),
-            "status": refusal.status,
-            "code": refusal.code,
-            "detail": refusal.message,
-            "request_id": self.caller.reference,
-        }
-        return problem | ({"errors": {refusal.field: [refusal.message]}} if refusal.field else {})
+        return problem_of(refusal, reference=self.caller.reference)
 
     def handle_exception(self, exc: Exception) -> Response:
         response = super().handle_exception(exc)
