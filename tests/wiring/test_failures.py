@@ -38,6 +38,16 @@ def test_page_of_a_bug_shows_nothing_of_the_inside(browser):
     assert "Traceback" not in response
 
 
+@pytest.mark.parametrize(
+    ("path", "status", "code"), [("bug", 500, "internal_error"), ("database-away", 503, "unavailable")]
+)
+def test_failure_below_api_is_json(browser, path, status, code):
+    response = browser.get(f"/api/{path}")
+
+    assert (response.status_code, response["Content-Type"]) == (status, "application/problem+json")
+    assert (response.json()["code"], response.json()["request_id"]) == (code, response["X-Request-Id"])
+
+
 def test_bug_is_logged_with_its_reference(browser, caplog):
     with caplog.at_level(logging.ERROR, "django.request"):
         browser.get("/bug")

@@ -30,6 +30,8 @@ def refused(request: HttpRequest) -> HttpResponse:
 urlpatterns = [
     path("bug", bug),
     path("database-away", database_away),
+    path("api/bug", bug),
+    path("api/database-away", database_away),
     path("connection-gone", connection_gone),
     path("refused", refused),
     *urlpatterns,
