@@ -87,37 +87,28 @@ class Client(models.Model):
         return [origin_of(self.login_url), *self.further_origins.split()]
 
 
-class Campaign(models.Model):
-    """A client's campaign; `number` is what the client's CRM knows it by."""
+class OfClient(models.Model):
+    """Something of a client's that its CRM knows by a `number`."""
 
-    client = models.ForeignKey(Client, on_delete=models.CASCADE, related_name="campaigns")
+    client = models.ForeignKey(Client, on_delete=models.CASCADE, related_name="%(class)ss")
     number = models.PositiveIntegerField()
     name = models.CharField(max_length=NAME_LENGTH, validators=[validate_text])
     is_active = models.BooleanField(default=True)
 
     class Meta:
+        abstract = True
         ordering: ClassVar = ["client", "number"]
         constraints: ClassVar = [
-            models.UniqueConstraint(fields=["client", "number"], name="one_campaign_a_number"),
+            models.UniqueConstraint(fields=["client", "number"], name="one_%(class)s_a_number"),
         ]
 
     def __str__(self) -> str:
         return f"{self.client.subdomain} {self.number}: {self.name}"
 
 
-class Department(models.Model):
-    """A client's department; `number` is what the client's CRM knows it by."""
+class Campaign(OfClient):
+    """A client's campaign."""
 
-    client = models.ForeignKey(Client, on_delete=models.CASCADE, related_name="departments")
-    number = models.PositiveIntegerField()
-    name = models.CharField(max_length=NAME_LENGTH, validators=[validate_text])
-    is_active = models.BooleanField(default=True)
 
-    class Meta:
-        ordering: ClassVar = ["client", "number"]
-        constraints: ClassVar = [
-            models.UniqueConstraint(fields=["client", "number"], name="one_department_a_number"),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.client.subdomain} {self.number}: {self.name}"
+class Department(OfClient):
+    """A client's department."""

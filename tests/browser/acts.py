@@ -30,7 +30,8 @@ def sign_in(page: Page, demo: dict[str, str], person: str = "AGENT", *, password
     """Fill the sign-in page as this person of the demo."""
     page.get_by_label("Username").fill(demo[f"{person}_USERNAME"])
     page.get_by_label("Password").fill(password or demo[f"{person}_PASSWORD"])
-    page.get_by_role("button", name="Sign in").click()
+    with page.expect_navigation():
+        page.get_by_role("button", name="Sign in").click()
 
 
 def enter(page: Page, demo: dict[str, str], client: str, person: str = "AGENT") -> None:
@@ -51,14 +52,16 @@ def type_administrator(page: Page, demo: dict[str, str], person: str) -> None:
     page.goto("/")
     page.get_by_label("Email").fill(demo[f"{person}_EMAIL"])
     page.get_by_label("Password").fill(demo[f"{person}_PASSWORD"])
-    page.get_by_role("button", name="Sign in", exact=True).click()
+    with page.expect_navigation():
+        page.get_by_role("button", name="Sign in", exact=True).click()
 
 
 def sign_in_administrator(page: Page, demo: dict[str, str], person: str) -> None:
     """Through the main door, second factor included."""
     type_administrator(page, demo, person)
     page.get_by_label("Code").fill(totp(demo[f"{person}_TOTP_SECRET"]))
-    page.get_by_role("button", name="Sign in", exact=True).click()
+    with page.expect_navigation():
+        page.get_by_role("button", name="Sign in", exact=True).click()
 
 
 def confirm(page: Page, demo: dict[str, str], person: str) -> None:

@@ -49,6 +49,7 @@ def test_next_call_goes_straight_into_the_next_crm(page: Page, demo: dict[str, s
 def test_reload_of_the_crm_stays_signed_in(page: Page, demo: dict[str, str]) -> None:
     page.goto(pop_url(demo, "demoaws", **CALL))
     sign_in(page, demo)
+    page.wait_for_url(crm_url(demo, "demoaws"))
 
     page.reload()
 
