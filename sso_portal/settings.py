@@ -268,5 +268,6 @@ LOGGING = {
         "django": {"handlers": [], "level": "INFO", "propagate": True},
         "django.server": {"handlers": [], "propagate": True},
         "django.request": {"level": "ERROR"},  # refusals are chosen answers, not news
+        "django.security.DisallowedHost": {"level": "CRITICAL"},  # nor is a stranger's host name
     },
 }
