@@ -161,6 +161,14 @@ def entry_of(row: Any, *, agent: Agent, asked: str) -> Entry:
     return Entry(agent, entitlement, bool(told["is_listed"]), asked, grant)
 
 
+def entries_of(agent: Agent) -> list[Entry]:
+    """The agent before each client that his group is entitled to, by the clients' names."""
+    listed = AgentEntitlement.objects.filter(agent=agent, entitlement=OuterRef("pk"))
+    entitlements = Entitlement.objects.filter(group=agent.group).select_related("client")
+    rows = entitlements.annotate(is_listed=Exists(listed)).order_by("client__name")
+    return [Entry(agent, row, row.is_listed, row.client.subdomain) for row in rows]
+
+
 def _grant_of_agent(agent: OuterRef) -> dict[str, Subquery]:
     of_client, of_entitlement = {"client": OuterRef("client")}, {"entitlement": OuterRef("pk")}
     of_agent = {"narrowing__agent": agent, "narrowing__entitlement": OuterRef("pk")}

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Exists, Max, OuterRef
+from django.db.models import Max
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -12,8 +12,8 @@ from django.views.decorators.http import require_http_methods
 
 from groups import cookies
 from groups.door import active_group, choose_group, group_id_of, sign_in_url
-from groups.entering import Entry, why_not_enter
-from groups.models import Agent, AgentEntitlement, AgentSession, Entitlement
+from groups.entering import entries_of, why_not_enter
+from groups.models import Agent, AgentSession
 from groups.targets import Target
 from sso_portal.lib.web import same_with_get, see_other
 from tokens.models import LoginToken
@@ -59,16 +59,9 @@ def launches_of(session: AgentSession) -> list[Launch]:
     agent: Agent = session.agent
     tokens = LoginToken.objects.filter(session=session).values_list("client").annotate(Max("issued_at"))
     last_entered: dict[int, datetime] = dict(tokens)
-    rows = (
-        Entitlement.objects.filter(group=agent.group)
-        .select_related("client")
-        .annotate(is_listed=Exists(AgentEntitlement.objects.filter(agent=agent, entitlement=OuterRef("pk"))))
-        .order_by("client__name")
-    )
-    entries = [Entry(agent, row, row.is_listed, row.client.subdomain) for row in rows]
     launches = [
         Launch(client.name, client.subdomain, _pop_url(client.subdomain, agent), last_entered.get(client.pk))
-        for entry in entries
+        for entry in entries_of(agent)
         if (client := entry.client) and why_not_enter(entry) is None
     ]
     return sorted(

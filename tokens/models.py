@@ -6,8 +6,8 @@ from typing import ClassVar, Self, TypeVar
 
 from django.core.exceptions import ValidationError
 from django.db import models
-from django.db.models import F, Q
-from django.db.models.functions import Now
+from django.db.models import Count, F, OuterRef, Q, Subquery, Value
+from django.db.models.functions import Coalesce, Now
 
 from groups.models import NAME_LENGTH, Agent, AgentSession, Client, Group, validate_text
 from sso_portal.lib.addresses import parse_networks
@@ -124,6 +124,12 @@ class LoginTokenQuerySet(models.QuerySet["LoginToken"]):
         if relying_party is not None:
             tokens = tokens.filter(client_id=relying_party.client_id)
         return tokens.update(redeemed_at=Now(), redeemed_by=relying_party, redeemed_from=address) == 1
+
+
+def issued_last_minute(by: str) -> Coalesce:
+    """How many tokens were issued in the last minute by a row of `by` (`session`, `platform_key`), to annotate it."""
+    recent = LoginToken.objects.filter(issued_at__gt=Now() - timedelta(minutes=1), **{by: OuterRef("pk")})
+    return Coalesce(Subquery(recent.order_by().values(by).annotate(n=Count("pk")).values("n")), Value(0))
 
 
 class LoginToken(models.Model):

@@ -2,11 +2,9 @@
 
 import re
 from dataclasses import dataclass
-from datetime import timedelta
 
 from django.conf import settings
-from django.db.models import Count, OuterRef, QuerySet, Subquery, Value
-from django.db.models.functions import Coalesce, Now
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
 from django.views.decorators.clickjacking import xframe_options_exempt
@@ -31,7 +29,7 @@ from sso_portal.lib.web import (
 )
 from tokens.handing_off import hand_off
 from tokens.issuing import ACTION, CallContext, issue
-from tokens.models import Kind, LoginToken
+from tokens.models import Kind, issued_last_minute
 from tokens.redeeming import redeem
 
 LONGEST = {"did": 64, "cid": 64, "call_id": 128, "campaign_id": 64, "destination": 64}
@@ -142,7 +140,7 @@ def _session_before(asked: PopRequest, request: HttpRequest) -> AgentSession | N
     sessions: QuerySet[AgentSession] = with_entry(
         cookies.sessions_of(request), client=client_at(asked.subdomain), agent="agent"
     )
-    session = sessions.annotate(pops_last_minute=_pops_last_minute()).first()
+    session = sessions.annotate(pops_last_minute=issued_last_minute("session")).first()
     if session is None or not session.is_live() or session.agent.group_id != asked.group_id:
         return None
     if not session.agent.group.is_active:
@@ -151,13 +149,6 @@ def _session_before(asked: PopRequest, request: HttpRequest) -> AgentSession | N
         about = {"action": ACTION, "group": session.agent.group, "agent": session.agent}
         raise Refused(TOO_MANY, about, retry_after=60)
     return session
-
-
-def _pops_last_minute() -> Coalesce:
-    recent = LoginToken.objects.filter(session=OuterRef("pk"), issued_at__gt=Now() - timedelta(minutes=1))
-    return Coalesce(
-        Subquery(recent.order_by().values("session").annotate(n=Count("pk")).values("n")), Value(0)
-    )
 
 
 def _to_sign_in(asked: PopRequest, request: HttpRequest) -> HttpResponse:

@@ -1,14 +1,11 @@
 """The SSO API of the call-center platform (wire.md, section 2): one request, one login address."""
 
-from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import transaction
-from django.db.models import Count, OuterRef, Subquery, Value
-from django.db.models.functions import Coalesce, Now
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -21,7 +18,7 @@ from sso_portal.lib.text import why_not_username
 from tokens.dialects.base import TOO_MANY, Door, json_body, text_field
 from tokens.handing_off import address_of
 from tokens.issuing import ACTION, CallContext, issue
-from tokens.models import AddressRule, Kind, LoginToken, PlatformKey
+from tokens.models import AddressRule, Kind, PlatformKey, issued_last_minute
 
 # One answer for a missing, wrong, ended or foreign key, and for an address that is not on the list.
 UNAUTHORIZED = Refusal(
@@ -38,7 +35,9 @@ class PlatformDoor(Door):
     key: PlatformKey
 
     def admit(self, request: Request) -> None:
-        key = PlatformKey.objects.annotate(logins_last_minute=_logins_last_minute()).select_related("group")
+        key = PlatformKey.objects.annotate(
+            logins_last_minute=issued_last_minute("platform_key")
+        ).select_related("group")
         found = key.shown(request.headers.get("Platform-Key", "").strip()).first()
         if found is None:
             raise Refused(UNAUTHORIZED)
@@ -167,11 +166,3 @@ def _entry(agent: Agent, subdomain: str) -> Entry:
     rows = with_entry(Agent.objects.filter(pk=agent.pk), client=client_at(subdomain), grant=True)
     row = rows.get()
     return entry_of(row, agent=row, asked=subdomain)
-
-
-def _logins_last_minute() -> Coalesce:
-    recent = LoginToken.objects.filter(
-        platform_key=OuterRef("pk"), issued_at__gt=Now() - timedelta(minutes=1)
-    )
-    counted = recent.order_by().values("platform_key").annotate(n=Count("pk")).values("n")
-    return Coalesce(Subquery(counted), Value(0))
