@@ -1,6 +1,7 @@
 """Writing the audit log. An event is written in the transaction of what it records; a refusal in one of its own."""
 
 import unicodedata
+from collections.abc import Iterable
 from typing import Any, Protocol
 
 from accounts import lockout
@@ -9,6 +10,7 @@ from sso_portal.lib.refusals import Refused
 from sso_portal.lib.web import Caller
 
 ANONYMOUS = "anonymous"
+MANY = 1000  # rows of one INSERT
 
 
 class HasId(Protocol):
@@ -55,6 +57,30 @@ def record(
         agent_header=_storable(caller.agent_header),
         details=_storable_details(details or {}),
     )
+
+
+def record_many(
+    action: str,
+    *,
+    caller: Caller,
+    actor: str,
+    group: HasId,
+    agents: Iterable[HasSubject],
+    details: dict[str, Any] | None = None,
+) -> None:
+    """Add one event for each of these agents: one act that was done to many."""
+    common = {
+        "reference": caller.reference,
+        "door": caller.door,
+        "actor": _storable(actor)[:254],
+        "action": action,
+        "outcome": Outcome.OK,
+        "group_id": group.pk,
+        "address": caller.address_text,
+        "agent_header": _storable(caller.agent_header),
+        "details": _storable_details(details or {}),
+    }
+    Event.objects.bulk_create([Event(agent=agent.subject, **common) for agent in agents], batch_size=MANY)
 
 
 def record_refusal(refused: Refused, *, caller: Caller) -> None:

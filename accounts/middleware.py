@@ -7,12 +7,14 @@ from allauth.account.authentication import get_authentication_records
 from allauth.mfa.utils import is_mfa_enabled
 from django.conf import settings
 from django.contrib.auth import logout
-from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import redirect
 from django.urls import reverse
-from django.utils import timezone
+from django.utils import timezone, translation
 
-from accounts.signing_in import ENROLLED, STARTED
+from accounts.models import Administrator
+from accounts.signing_in import STARTED
+from sso_portal.lib.web import is_fragment, is_live
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 SEEN = "seen"  # epoch seconds; written at most once a minute
@@ -23,11 +25,35 @@ WITHOUT_SECOND_FACTOR = ("/accounts/2fa/", "/accounts/reauthenticate/", "/accoun
 
 def administrator_session(get_response: GetResponse) -> GetResponse:
     def middleware(request: HttpRequest) -> HttpResponseBase:
-        if not request.path.startswith(OTHER_DOORS) and request.user.is_authenticated:
-            return _why_not_on(request) or get_response(request)
-        return get_response(request)
+        if request.path.startswith(OTHER_DOORS):
+            return get_response(request)
+        response = (_why_not_on(request) if request.user.is_authenticated else None) or _in_language(
+            get_response, request
+        )
+        return _whole_page(response) if is_fragment(request) else response
 
     return middleware
+
+
+def _in_language(get_response: GetResponse, request: HttpRequest) -> HttpResponseBase:
+    """The answer in the language that the administrator chose, if he did."""
+    language = request.user.language if isinstance(request.user, Administrator) else ""
+    if not language:
+        return get_response(request)
+    with translation.override(language):
+        response = get_response(request)
+        response.headers["Content-Language"] = language
+        return response
+
+
+def _whole_page(response: HttpResponseBase) -> HttpResponseBase:
+    """For htmx: a redirect, to the sign-in page say, is for the whole page, not for the part it asked for."""
+    if response.status_code not in (301, 302, 303):
+        return response
+    onward = HttpResponse(status=204)
+    onward.headers["HX-Redirect"] = response.headers["Location"]
+    onward.cookies = response.cookies
+    return onward
 
 
 def _why_not_on(request: HttpRequest) -> HttpResponseRedirect | None:
@@ -40,7 +66,7 @@ def _why_not_on(request: HttpRequest) -> HttpResponseRedirect | None:
     if now - started > longest or now - seen > idle:
         logout(request)
         return redirect(f"{reverse('account_login')}?{urlencode({'next': request.get_full_path()})}")
-    if SEEN not in request.session or now - seen > 60:
+    if SEEN not in request.session or (now - seen > 60 and not is_live(request)):
         request.session[SEEN] = now
     if not is_mfa_enabled(request.user):
         return None if request.path.startswith(WITHOUT_SECOND_FACTOR) else redirect("mfa_index")
@@ -52,5 +78,4 @@ def _why_not_on(request: HttpRequest) -> HttpResponseRedirect | None:
 
 def has_second_factor(request: HttpRequest) -> bool:
     """Whether this very session showed a second factor, or set up the account's first."""
-    shown = any(record.get("method") == "mfa" for record in get_authentication_records(request, request.user))
-    return shown or request.session.get(ENROLLED) == request.user.pk
+    return any(record.get("method") == "mfa" for record in get_authentication_records(request, request.user))

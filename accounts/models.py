@@ -3,14 +3,17 @@
 from datetime import timedelta
 from typing import Any, ClassVar, Self
 
+from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
 from django.db import models
 from django.db.models import Case, F, Q, Value, When
 from django.db.models.functions import Lower, Now
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from sso_portal.lib.text import canonical_name
+from sso_portal.lib.times import validate_time_zone
 
 
 class AdministratorManager(BaseUserManager["Administrator"]):
@@ -32,6 +35,12 @@ class AdministratorManager(BaseUserManager["Administrator"]):
         return self.get(email=canonical_name(username or ""))
 
 
+class Theme(models.TextChoices):
+    SYSTEM = "", _("as this device has it")
+    LIGHT = "light", _("light")
+    DARK = "dark", _("dark")
+
+
 class Administrator(AbstractBaseUser, PermissionsMixin):
     """Somebody who manages groups; with `is_staff` an operator, who runs the portal."""
 
@@ -39,6 +48,11 @@ class Administrator(AbstractBaseUser, PermissionsMixin):
     full_name = models.CharField(max_length=200)
     is_active = models.BooleanField(default=True)
     is_staff = models.BooleanField("operator", default=False)
+    theme = models.CharField(max_length=8, choices=Theme, blank=True)
+    language = models.CharField(max_length=8, choices=settings.LANGUAGES, blank=True)  # "": the browser's
+    time_zone = models.CharField(
+        max_length=64, blank=True, validators=[validate_time_zone]
+    )  # "": the group's
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     USERNAME_FIELD = "email"
@@ -94,6 +108,8 @@ class Event(models.Model):
             models.Index(fields=["group_id", "-at"], name="event_of_group"),
             models.Index(fields=["reference"], name="event_by_reference"),
             models.Index(fields=["agent", "-at"], name="event_of_agent", condition=~Q(agent="")),
+            models.Index(fields=["object"], name="event_about_object", condition=~Q(object="")),
+            models.Index(fields=["group_id", "action", "-at"], name="event_of_group_by_action"),
         ]
         constraints: ClassVar = [
             models.CheckConstraint(condition=Q(outcome__in=Outcome.values), name="event_outcome_known"),

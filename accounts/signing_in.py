@@ -3,6 +3,7 @@
 from typing import Any
 
 from allauth.account import signals as account
+from allauth.account.internal.flows.login import record_authentication
 from allauth.mfa import signals as mfa
 from allauth.mfa.models import Authenticator
 from django.contrib.auth.signals import user_logged_out
@@ -14,7 +15,6 @@ from accounts import audit
 from accounts.models import Administrator
 from sso_portal.lib.web import caller_of
 
-ENROLLED = "enrolled"  # in the session in which its administrator set up his first second factor: his id
 STARTED = "started"  # epoch seconds, in the administrator's session
 
 
@@ -38,10 +38,10 @@ def _password_changed(request: HttpRequest, user: Administrator, **_: Any) -> No
 
 @receiver(mfa.authenticator_added)
 def _factor_added(request: HttpRequest, user: Administrator, authenticator: Authenticator, **_: Any) -> None:
-    """A session that sets up the account's first factor may go on with it."""
+    """Setting up the account's first factor is showing it: the session may go on."""
     others = Authenticator.objects.filter(user=user).exclude(pk=authenticator.pk)
     if not others.exclude(type=Authenticator.Type.RECOVERY_CODES).exists():  # those come with the first
-        request.session[ENROLLED] = user.pk
+        record_authentication(request, user, "mfa", type=authenticator.type)
 
 
 @receiver(mfa.authentication_failed)

@@ -1,5 +1,6 @@
 """What happens to every request before and after its view."""
 
+import re
 from collections.abc import Callable
 
 import structlog
@@ -17,6 +18,7 @@ from sso_portal.views import refuse
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 HEALTH_PATHS = ("/healthz", "/readyz")
+UPLOADS = re.compile(r"/groups/[0-9]{1,9}/(?:[a-z]+/)*(?:import|roster)/")  # pages that take CSV files
 PERMISSIONS_POLICY = "camera=(), geolocation=(), microphone=(), payment=(), usb=()"
 UNREADABLE = Refusal("unreadable", "This address holds characters that no address has.", 400)
 TOO_LARGE = Refusal("too_large", "This is larger than anything the portal asks for.", 413)
@@ -61,7 +63,9 @@ def _refuse_unreadable(request: HttpRequest) -> HttpResponseBase | None:
     if "\0" in request.path or "%00" in request.META.get("QUERY_STRING", ""):
         return _refused_early(request, UNREADABLE)
     length = request.META.get("CONTENT_LENGTH") or "0"
-    if not length.isdigit() or int(length) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
+    is_upload = UPLOADS.fullmatch(request.path)
+    largest = settings.LARGEST_UPLOAD if is_upload else settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+    if not length.isdigit() or int(length) > largest:
         return _refused_early(request, TOO_LARGE)
     if request.META.get("REMOTE_ADDR") and caller_of(request).address is None:
         return _refused_early(request, NO_ADDRESS)

@@ -61,6 +61,8 @@ WSGI_APPLICATION = "sso_portal.wsgi.application"
 APPEND_SLASH = False
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English"), ("es", "Español")]
+LOCALE_PATHS = [BASE_DIR / "locale"]
 TIME_ZONE = "UTC"
 USE_TZ = True
 USE_THOUSAND_SEPARATOR = True
@@ -82,6 +84,7 @@ INSTALLED_APPS = [
     "allauth.mfa",
     "rest_framework",
     "csp",
+    "django_htmx",  # for its copy of htmx
 ]
 
 MIDDLEWARE = [
@@ -92,6 +95,7 @@ MIDDLEWARE = [
     "csp.middleware.CSPMiddleware",
     "sso_portal.middleware.admission",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
@@ -205,6 +209,7 @@ SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_HTTPONLY = True
 SESSION_EXPIRE_AT_BROWSER_CLOSE = True
 SESSION_COOKIE_AGE = int(ADMINISTRATOR_LONGEST.total_seconds())
+LANGUAGE_COOKIE_NAME = "language"
 CSRF_FAILURE_VIEW = "sso_portal.views.csrf_failure"
 
 SECURE_SSL_REDIRECT = HTTPS
@@ -232,7 +237,9 @@ CONTENT_SECURITY_POLICY = {
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 200
-FILE_UPLOAD_HANDLERS: list[str] = []  # nobody uploads files
+# Uploads stay in memory: the outermost middleware has measured the whole request before.
+FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.MemoryFileUploadHandler"]
+FILE_UPLOAD_MAX_MEMORY_SIZE = LARGEST_UPLOAD = 5 * 1024 * 1024  # some 20,000 agents
 
 # --- Static files ------------------------------------------------------------------------------------------------
 

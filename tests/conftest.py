@@ -4,6 +4,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from allauth.account.internal.flows.login import (
+    _AUTHENTICATION_METHODS_USER_SESSION_KEY,
+    AUTHENTICATION_METHODS_SESSION_KEY,
+)
 from allauth.mfa.utils import is_mfa_enabled
 from django.db import connection
 from django.test import Client
@@ -11,7 +15,7 @@ from django.utils import timezone
 
 from accounts import triggers
 from accounts.models import Administrator
-from accounts.signing_in import ENROLLED, STARTED
+from accounts.signing_in import STARTED
 from sso_portal.lib.addresses import parse_address
 from sso_portal.lib.hashing import PeopleHasher
 from sso_portal.lib.web import Caller
@@ -111,6 +115,11 @@ def owner(group: Any) -> Any:
 
 
 @pytest.fixture
+def manager(group: Any) -> Any:
+    return _administrator(group, "manager")
+
+
+@pytest.fixture
 def auditor(group: Any) -> Any:
     return _administrator(group, "auditor")
 
@@ -123,15 +132,17 @@ def stranger(other_group: Any) -> Any:
 
 @pytest.fixture
 def visit_as() -> Callable[[Administrator], Client]:
-    """A browser in which this administrator is signed in."""
+    """A browser in which this administrator is signed in; his second factor was shown `ago` seconds ago."""
 
-    def visit(administrator: Administrator) -> Client:
+    def visit(administrator: Administrator, *, ago: int = 0) -> Client:
         browser = Client(HTTP_HOST=PORTAL)
         browser.force_login(administrator)
         session = browser.session
         session[STARTED] = timezone.now().timestamp()
         if is_mfa_enabled(administrator):
-            session[ENROLLED] = administrator.pk
+            shown = {"method": "mfa", "at": timezone.now().timestamp() - ago, "type": "totp"}
+            session[AUTHENTICATION_METHODS_SESSION_KEY] = [shown]
+            session[_AUTHENTICATION_METHODS_USER_SESSION_KEY] = str(administrator.pk)
         session.save()
         return browser
 

@@ -118,6 +118,15 @@ class AgentFactory(factory.django.DjangoModelFactory):
     password = factory.LazyFunction(lambda: encoded(PASSWORD))
 
 
+class DialledNumberFactory(factory.django.DjangoModelFactory):
+    class Meta:
+        model = groups.DialledNumber
+
+    group = factory.SubFactory(GroupFactory)
+    number = factory.Sequence(lambda n: f"+1800555{n:04}")
+    client = factory.SubFactory(ClientFactory)
+
+
 class AgentSessionFactory(factory.django.DjangoModelFactory):
     """A live session; the secret for its cookie is in `secret`."""
 

@@ -3,9 +3,20 @@
 Facts that must agree are constraints of the database; each has a test in tests/groups/test_constraints.py.
 """
 
-from groups.models.agent import Agent, AgentQuerySet, AgentStatus, ProvisionedBy, new_subject
+from groups.models.activity import HalfHour
+from groups.models.agent import (
+    Agent,
+    AgentFactor,
+    AgentQuerySet,
+    AgentStatus,
+    FormerPassword,
+    ProvisionedBy,
+    new_subject,
+)
+from groups.models.agent_import import AgentImport, ImportKind, ImportState
 from groups.models.agent_session import AgentSession, AgentSessionQuerySet, EndReason, new_sid, now_of
 from groups.models.client import Campaign, Client, Department, HandOff
+from groups.models.dialled_number import DialledNumber
 from groups.models.entitlement import (
     AgentCampaign,
     AgentEntitlement,
@@ -14,14 +25,26 @@ from groups.models.entitlement import (
     Entitlement,
 )
 from groups.models.fields import NAME_LENGTH, USERNAME_LENGTH, validate_text, validate_username
-from groups.models.group import Group, Membership, Role
+from groups.models.group import (
+    PERMISSIONS,
+    Group,
+    GroupLogo,
+    Invitation,
+    Membership,
+    PasswordProfile,
+    Permission,
+    Role,
+)
 
 __all__ = [
     "NAME_LENGTH",
+    "PERMISSIONS",
     "USERNAME_LENGTH",
     "Agent",
     "AgentCampaign",
     "AgentEntitlement",
+    "AgentFactor",
+    "AgentImport",
     "AgentQuerySet",
     "AgentSession",
     "AgentSessionQuerySet",
@@ -29,13 +52,22 @@ __all__ = [
     "Campaign",
     "Client",
     "Department",
+    "DialledNumber",
     "EndReason",
     "EntitledCampaign",
     "EntitledDepartment",
     "Entitlement",
+    "FormerPassword",
     "Group",
+    "GroupLogo",
+    "HalfHour",
     "HandOff",
+    "ImportKind",
+    "ImportState",
+    "Invitation",
     "Membership",
+    "PasswordProfile",
+    "Permission",
     "ProvisionedBy",
     "Role",
     "new_sid",

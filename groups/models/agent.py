@@ -8,6 +8,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from groups.models.fields import NAME_LENGTH, USERNAME_LENGTH, validate_text, validate_username
 from groups.models.group import Group
@@ -15,14 +16,15 @@ from sso_portal.lib.text import canonical_name
 
 
 class AgentStatus(models.TextChoices):
-    ACTIVE = "active", "active"
-    SUSPENDED = "suspended", "suspended"  # for now, by an administrator
-    DISABLED = "disabled", "disabled"  # has left
+    ACTIVE = "active", _("active")
+    SUSPENDED = "suspended", _("suspended")  # for now, by an administrator
+    DISABLED = "disabled", _("disabled")  # has left
 
 
 class ProvisionedBy(models.TextChoices):
-    ADMINISTRATOR = "administrator", "an administrator"
-    API = "api", "the SSO API"
+    ADMINISTRATOR = "administrator", _("an administrator")
+    API = "api", _("the SSO API")
+    IMPORT = "import", _("a CSV import")
 
 
 def new_subject() -> str:
@@ -54,6 +56,7 @@ class Agent(models.Model):
     password = models.CharField(
         max_length=128, blank=True, editable=False
     )  # hash; "" until the agent chose one
+    password_chosen_at = models.DateTimeField(null=True, blank=True, editable=False)
     must_choose_password = models.BooleanField(default=False)
     activation_digest = models.CharField(max_length=64, blank=True, editable=False)
     activation_expires_at = models.DateTimeField(null=True, blank=True, editable=False)
@@ -72,6 +75,10 @@ class Agent(models.Model):
     objects = AgentQuerySet.as_manager()
 
     class Meta:
+        indexes: ClassVar = [
+            models.Index(fields=["group", "full_name", "id"], name="agent_by_full_name"),
+            models.Index(fields=["group", "last_signed_in_at", "id"], name="agent_by_last_sign_in"),
+        ]
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["group", "username_key"], name="username_unique_in_group"),
             models.CheckConstraint(condition=~Q(username_key=""), name="agent_has_username"),
@@ -102,3 +109,26 @@ class Agent(models.Model):
         """Words that somebody who knows this agent would guess first."""
         names = re.split(r"\W+", f"{self.full_name} {self.group.name}")
         return [self.username, self.group.code, self.group.name, *names]
+
+
+class FormerPassword(models.Model):
+    """A password that an agent had, so that he does not choose it again where his group's profile forbids that."""
+
+    agent = models.ForeignKey(Agent, on_delete=models.CASCADE, related_name="former_passwords")
+    password = models.CharField(max_length=128)  # hash
+    replaced_at = models.DateTimeField(db_default=Now())
+
+    def __str__(self) -> str:
+        return f"former password of {self.agent}"
+
+
+class AgentFactor(models.Model):
+    """An agent's authenticator app (TOTP, RFC 6238)."""
+
+    agent = models.OneToOneField(Agent, on_delete=models.CASCADE, related_name="factor")
+    secret = models.CharField(max_length=255)  # encrypted
+    last_counter = models.BigIntegerField(default=0)  # of the code used last: no code is taken twice
+    created_at = models.DateTimeField(db_default=Now())
+
+    def __str__(self) -> str:
+        return f"authenticator app of {self.agent}"

@@ -54,6 +54,16 @@ def is_navigation(request: HttpRequest) -> bool:
     return mode in (None, "navigate") and dest in (None, "document", "iframe")
 
 
+def is_fragment(request: HttpRequest) -> bool:
+    """Whether htmx asks, for a part of the page that is open."""
+    return request.headers.get("HX-Request") == "true"
+
+
+def is_live(request: HttpRequest) -> bool:
+    """Whether the open page asks by itself, to stay up to date: nobody sits there because of it."""
+    return request.headers.get("X-Live") == "1"
+
+
 def is_framed(request: HttpRequest) -> bool:
     """Whether the page would open inside a frame, where a Lax cookie does not reach us."""
     return request.headers.get("Sec-Fetch-Dest") == "iframe"

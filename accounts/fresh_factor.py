@@ -1,0 +1,38 @@
+"""Asking for the second factor again before a page that changes who can get in."""
+
+from urllib.parse import urlencode
+
+from allauth.account.authentication import get_authentication_records
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.urls import reverse
+from django.utils import timezone
+
+from sso_portal.lib.web import see_other
+
+KEPT = "kept_form"  # in the session: the address of a form that was sent too late, and what was typed into it
+
+
+def has_fresh_factor(request: HttpRequest) -> bool:
+    """Whether this session showed a second factor within the last five minutes."""
+    oldest = timezone.now().timestamp() - settings.ACCOUNT_REAUTHENTICATION_TIMEOUT
+    records = get_authentication_records(request, request.user)
+    return any(record.get("method") == "mfa" and record.get("at", 0) >= oldest for record in records)
+
+
+def ask_for_second_factor(request: HttpRequest) -> HttpResponse:
+    """Go and ask, then come back; what was typed into a form is kept for `kept_form`."""
+    if request.method == "POST":
+        typed = request.POST.copy()
+        typed.pop("csrfmiddlewaretoken", None)
+        request.session[KEPT] = [request.path, typed.urlencode()]
+    return see_other(f"{reverse('mfa_reauthenticate')}?{urlencode({'next': request.get_full_path()})}")
+
+
+def kept_form(request: HttpRequest) -> QueryDict | None:
+    """What was typed into this page's form before the second factor was asked for; told once."""
+    path, typed = request.session.get(KEPT) or ("", "")
+    if path != request.path:
+        return None
+    del request.session[KEPT]
+    return QueryDict(typed)
