@@ -34,8 +34,8 @@ def page_of(rows: QuerySet[M], query: QueryDict, *, order: Sequence[str], size: 
     after, before = _key_in(query, "after", order), _key_in(query, "before", order)
     back = after is None and before is not None
     key, asked = after or before, [_turned(field) for field in order] if back else list(order)
-    beyond = rows.filter(_beyond(asked, key)) if key is not None else rows
     try:
+        beyond = rows.filter(_beyond(asked, key)) if key is not None else rows
         found = list(beyond.order_by(*asked)[: size + 1])
     except (ValueError, TypeError, ValidationError):  # a key of another list
         key, back, found = None, False, list(rows.order_by(*order)[: size + 1])
