@@ -7,7 +7,7 @@ RUNTIME := .venv/.runtime
 DEVELOPMENT := .venv/.development
 READY := var/.ready
 
-SOURCES := manage.py sso_portal accounts groups tokens demo tests scripts
+SOURCES := manage.py sso_portal accounts groups tokens demo bench tests scripts
 TEMPLATES := templates
 MIGRATIONS := $(wildcard */migrations/*.py)
 STATIC := $(shell find sso_portal/static -type f 2>/dev/null)
@@ -15,9 +15,9 @@ COMPILE := uv pip compile --quiet --system-certs --universal --python-version 3.
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help run code test test-sqlite test-postgresql check format lock clean FORCE
+.PHONY: help run code test test-sqlite test-postgresql check format messages lock clean FORCE
 .PHONY: check-format check-lint check-types check-imports check-templates
-.PHONY: check-migrations check-deploy check-locked check-vendored
+.PHONY: check-migrations check-deploy check-locked check-vendored check-messages
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
@@ -71,7 +71,7 @@ test-postgresql: $(DEVELOPMENT) ## Run the tests on PostgreSQL
 	@DATABASE=postgresql $(PYTHON) -m pytest -n 2 -m "not browser"
 
 check: check-format check-lint check-types check-imports check-templates ## Run every check but the tests
-check: check-migrations check-deploy check-locked check-vendored
+check: check-migrations check-deploy check-locked check-vendored check-messages
 
 check-format: $(DEVELOPMENT)
 	$(PYTHON) -m ruff format --check $(SOURCES)
@@ -106,6 +106,13 @@ check-locked: $(DEVELOPMENT)
 
 check-vendored: $(DEVELOPMENT)
 	$(PYTHON) scripts/check_vendored.py
+
+# Needs GNU gettext's xgettext, to collect the texts.
+check-messages: $(DEVELOPMENT)
+	$(PYTHON) scripts/messages.py --check
+
+messages: $(DEVELOPMENT) ## Collect the texts into locale/, and compile what is translated
+	$(PYTHON) scripts/messages.py
 
 format: $(DEVELOPMENT) ## Put code and templates into the house format
 	$(PYTHON) -m ruff check --fix-only --quiet $(SOURCES)
