@@ -4,8 +4,10 @@ from typing import Any
 
 from django import forms
 from django.contrib.auth.hashers import check_password
-from django.contrib.auth.password_validation import validate_password
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
+from groups import password_profiles
 from groups.models import USERNAME_LENGTH, Agent
 from sso_portal.lib.hashing import LONGEST_PASSWORD
 
@@ -14,6 +16,7 @@ class SignInForm(forms.Form):
     """Username and password; an activation code is typed as the password."""
 
     username = forms.CharField(
+        label=gettext_lazy("Username"),
         max_length=USERNAME_LENGTH,
         widget=forms.TextInput(
             attrs={
@@ -25,6 +28,7 @@ class SignInForm(forms.Form):
         ),
     )
     password = forms.CharField(
+        label=gettext_lazy("Password"),
         max_length=LONGEST_PASSWORD,
         strip=False,
         widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
@@ -38,17 +42,34 @@ class SignInForm(forms.Form):
         return self
 
 
+class CodeForm(forms.Form):
+    """The six digits of an authenticator app."""
+
+    code = forms.CharField(
+        label=gettext_lazy("Code"),
+        max_length=12,
+        widget=forms.TextInput(
+            attrs={
+                "autocomplete": "one-time-code",
+                "inputmode": "numeric",
+                "spellcheck": "false",
+                "autofocus": True,
+            }
+        ),
+    )
+
+
 class ChoosePasswordForm(forms.Form):
     """A new password, twice."""
 
     new_password = forms.CharField(
-        label="New password",
+        label=gettext_lazy("New password"),
         max_length=LONGEST_PASSWORD,
         strip=False,
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password", "autofocus": True}),
     )
     repeated = forms.CharField(
-        label="New password again",
+        label=gettext_lazy("New password again"),
         max_length=LONGEST_PASSWORD,
         strip=False,
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
@@ -60,13 +81,13 @@ class ChoosePasswordForm(forms.Form):
 
     def clean_new_password(self) -> str:
         password: str = self.cleaned_data["new_password"]
-        validate_password(password, self.agent)  # type: ignore[arg-type]  # asks for `own_words` only
+        password_profiles.validate(password, self.agent)
         if self.agent.password and check_password(password, self.agent.password):
-            raise forms.ValidationError("This is the password you have now. Please choose another.")
+            raise forms.ValidationError(_("This is the password you have now. Please choose another."))
         return password
 
     def clean_repeated(self) -> str:
         repeated: str = self.cleaned_data["repeated"]
         if "new_password" in self.cleaned_data and repeated != self.cleaned_data["new_password"]:
-            raise forms.ValidationError("The two passwords differ. Please type the new one again.")
+            raise forms.ValidationError(_("The two passwords differ. Please type the new one again."))
         return repeated

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from django.contrib.auth.hashers import make_password
 from django.core import signing
@@ -12,7 +13,9 @@ from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
 from accounts import audit, lockout, passwords
-from groups.models import Agent, AgentSession, AgentStatus, EndReason, Group
+from groups import authenticator_app, password_profiles
+from groups.models import Agent, AgentFactor, AgentSession, AgentStatus, EndReason, Group
+from groups.targets import Target
 from sso_portal.lib.refusals import Refusal, Refused
 from sso_portal.lib.secrets import canonical_code, digest_of, new_secret
 from sso_portal.lib.text import canonical_name
@@ -23,8 +26,7 @@ WRONG = Refusal(
 )
 TOO_MANY = Refusal("too_many_requests", "Many sign-ins came from here just now. Please wait a minute.", 429)
 PENDING_LIFETIME = timedelta(minutes=10)
-PENDING_SALT = "agent.pending"
-PASSWORD_METHOD, ACTIVATION_METHOD = "pwd", "otp"  # amr values of RFC 8176
+PASSWORD_METHOD, ACTIVATION_METHOD, FACTOR_METHOD = "pwd", "otp", "mfa"  # amr values of RFC 8176
 
 
 @dataclass(frozen=True)
@@ -36,20 +38,48 @@ class SignedIn:
 
 
 @dataclass(frozen=True)
-class MustChoosePassword:
-    """The agent proved who he is, but chooses a password before he goes on. `pending` carries that proof onward."""
+class Pending:
+    """The agent proved who he is, but a page comes before he is in. `pending` carries that proof onward."""
 
     agent: Agent
     pending: str
 
 
+class MustChoosePassword(Pending):
+    """He chooses a password before he goes on."""
+
+    SALT = "agent.pending.password"  # one a page, so that no proof serves at the other
+
+
+class MustShowFactor(Pending):
+    """He shows his second factor before he goes on, or sets one up."""
+
+    SALT = "agent.pending.factor"
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What an agent has proved so far, as `pending` carries it."""
+
+    agent: Agent
+    methods: list[str]
+    nonce: str  # of this sign-in alone
+
+
 def sign_in(
-    *, group: Group, username: str, password: str, replaces: AgentSession | None, caller: Caller
-) -> SignedIn | MustChoosePassword:
+    *,
+    group: Group,
+    username: str,
+    password: str,
+    replaces: AgentSession | None,
+    caller: Caller,
+    target: Target | None = None,
+) -> SignedIn | Pending:
     """Sign an agent in by username and password, or by username and activation code.
 
-    `replaces` is the session that this browser had until now. Raises Refused: `too_many_requests` for an address that
-    tries too often, else `wrong_credentials`, alike for an unknown, wrong, locked, disabled or foreign name.
+    `replaces` is the session that this browser had until now, `target` where it was going. Raises Refused:
+    `too_many_requests` for an address that tries too often, else `wrong_credentials`, alike for an unknown, wrong,
+    locked, disabled or foreign name.
     """
     if not lockout.may_go_on(limit="sign-in address", who=caller.address_text):
         raise Refused(TOO_MANY, {"action": "agent.sign_in", "group": group}, retry_after=60)
@@ -60,13 +90,28 @@ def sign_in(
     if agent is None or (why := _why_not(agent, may_try=may_try, method=method)):
         why = ("unknown" if may_try else "locked") if agent is None else why
         # Of an unknown name nothing is kept: people type passwords into the wrong field.
-        about = {"action": "agent.sign_in", "group": group, "agent": agent, "details": {"why": why}}
+        details = {"why": why} | _pop_of(target)
+        about = {"action": "agent.sign_in", "group": group, "agent": agent, "details": details}
         raise Refused(WRONG, about)
     lockout.forget(door=group.door, name=name)
     if method == ACTIVATION_METHOD or agent.must_choose_password:
-        return MustChoosePassword(agent, _seal_pending(agent))
+        return MustChoosePassword(agent, _seal(agent, [method], salt=MustChoosePassword.SALT))
     with transaction.atomic():
-        return start_session(agent, methods=[method], replaces=replaces, caller=caller)
+        return _go_on(agent, methods=[method], replaces=replaces, caller=caller, target=target)
+
+
+def _go_on(
+    agent: Agent, *, methods: list[str], replaces: AgentSession | None, caller: Caller, target: Target | None
+) -> SignedIn | Pending:
+    """Begin the session, unless a second factor is missing. In a transaction.
+
+    Unlocking asks for the password alone: this browser's session showed the factor when it began.
+    """
+    if authenticator_app.is_needed(agent) and FACTOR_METHOD not in methods:
+        if replaces is None or replaces.agent_id != agent.pk or FACTOR_METHOD not in replaces.methods:
+            return MustShowFactor(agent, _seal(agent, methods, salt=MustShowFactor.SALT))
+        methods = [*methods, FACTOR_METHOD]
+    return start_session(agent, methods=methods, replaces=replaces, caller=caller, target=target)
 
 
 def _proof_of(agent: Agent | None, password: str) -> str:
@@ -94,7 +139,12 @@ def _why_not(agent: Agent, *, may_try: bool, method: str) -> str:
 
 
 def start_session(
-    agent: Agent, *, methods: list[str], replaces: AgentSession | None, caller: Caller
+    agent: Agent,
+    *,
+    methods: list[str],
+    replaces: AgentSession | None,
+    caller: Caller,
+    target: Target | None = None,
 ) -> SignedIn:
     """Begin a session, ending what it replaces and what the group's limit leaves no room for. In a transaction.
 
@@ -130,25 +180,63 @@ def start_session(
         group=group,
         agent=agent,
         about=session.sid,
-        details={"methods": methods},
+        details={"methods": methods} | _pop_of(target),
     )
     return SignedIn(session, secret)
 
 
-def pending_agent(pending: str, *, group: Group) -> Agent | None:
-    """The agent whom a `MustChoosePassword` let go on; None once he chose, or after ten minutes."""
+def _pop_of(target: Target | None) -> dict[str, Any]:
+    """For the event: which pop the agent signs in for, so that its trace can be put together."""
+    return target.for_audit() if target else {}
+
+
+def proof_in(pending: str, *, step: type[MustChoosePassword | MustShowFactor], group: Group) -> Proof | None:
+    """What a `Pending` carried onward to this step; None once a password was chosen since, or after ten minutes."""
     try:
-        subject, stamp = signing.loads(pending, salt=PENDING_SALT, max_age=PENDING_LIFETIME)
-    except (signing.BadSignature, ValueError):
+        subject, stamp, methods, nonce = signing.loads(pending, salt=step.SALT, max_age=PENDING_LIFETIME)
+    except (signing.BadSignature, ValueError, TypeError):
         return None
     agent = Agent.objects.select_related("group").filter(group=group, subject=subject).working().first()
-    return agent if agent is not None and _stamp_of(agent) == stamp else None
+    return Proof(agent, methods, nonce) if agent is not None and _stamp_of(agent) == stamp else None
+
+
+def show_second_factor(
+    proof: Proof, code: str, *, replaces: AgentSession | None, caller: Caller, target: Target | None = None
+) -> SignedIn | None:
+    """Sign in an agent who proved his password by his authenticator app too, or take this app as his from now on.
+
+    None for a wrong code: tries are counted apart from passwords, before the code is looked at.
+    """
+    agent = proof.agent
+    factor = AgentFactor.objects.filter(agent=agent).first()
+    about: dict[str, Any] = {"caller": caller, "actor": f"agent:{agent.subject}"}
+    about |= {"group": agent.group, "agent": agent}
+    why = "" if authenticator_app.may_try(agent) else "locked"
+    with transaction.atomic():
+        if not why and factor is not None:
+            why = "" if authenticator_app.take(factor, code) else "wrong"
+        elif not why:
+            secret = authenticator_app.proposed_secret(proof.nonce)
+            why = "" if authenticator_app.enrol(agent, secret, code) else "wrong"
+        if why:
+            audit.record("agent.second_factor", refused_for="wrong_code", details={"why": why}, **about)
+            return None
+        if factor is None:
+            audit.record("agent.enrol_factor", **about)
+        authenticator_app.forget_tries(agent)
+        methods = [*proof.methods, FACTOR_METHOD]
+        return start_session(agent, methods=methods, replaces=replaces, caller=caller, target=target)
 
 
 def choose_password(
-    agent: Agent, password: str, *, replaces: AgentSession | None, caller: Caller
-) -> SignedIn | None:
-    """Set the password that the agent chose, spend his activation code, end his other sessions, and sign him in.
+    agent: Agent,
+    password: str,
+    *,
+    replaces: AgentSession | None,
+    caller: Caller,
+    target: Target | None = None,
+) -> SignedIn | Pending | None:
+    """Set the password that the agent chose, spend his activation code, end his other sessions, and let him go on.
 
     None when somebody else was faster, or the agent was stopped: one conditional update, and the row count decides.
     """
@@ -161,10 +249,15 @@ def choose_password(
             password=agent.password,
             activation_digest=agent.activation_digest,
         ).update(
-            password=encoded, activation_digest="", activation_expires_at=None, must_choose_password=False
+            password=encoded,
+            password_chosen_at=Now(),
+            activation_digest="",
+            activation_expires_at=None,
+            must_choose_password=False,
         )
         if not chosen:
             return None
+        password_profiles.remember(agent)
         agent.sessions.filter(~Q(pk=replaces.pk if replaces else None)).end(EndReason.PASSWORD)
         audit.record(
             "agent.choose_password",
@@ -174,14 +267,14 @@ def choose_password(
             agent=agent,
             details={"by": method},
         )
-        agent.password = encoded
-        return start_session(agent, methods=[method], replaces=replaces, caller=caller)
+        agent.password, agent.activation_digest = encoded, ""
+        return _go_on(agent, methods=[method], replaces=replaces, caller=caller, target=target)
 
 
-def _seal_pending(agent: Agent) -> str:
-    return signing.dumps([agent.subject, _stamp_of(agent)], salt=PENDING_SALT)
+def _seal(agent: Agent, methods: list[str], *, salt: str) -> str:
+    return signing.dumps([agent.subject, _stamp_of(agent), methods, new_secret()], salt=salt)
 
 
 def _stamp_of(agent: Agent) -> str:
     """Changes when the password or the activation code does, so that a proof serves once."""
-    return salted_hmac(PENDING_SALT, f"{agent.password}{agent.activation_digest}").hexdigest()[:16]
+    return salted_hmac("agent.pending", f"{agent.password}{agent.activation_digest}").hexdigest()[:16]

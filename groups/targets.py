@@ -2,6 +2,7 @@
 
 from dataclasses import asdict, dataclass
 from datetime import timedelta
+from typing import Any
 
 from django.core import signing
 
@@ -16,6 +17,14 @@ class Target:
     path: str  # path and query; always of this portal
     client: str = ""  # subdomain
     caller_tail: str = ""  # the last digits of the caller's number
+    reference: str = ""  # of the request that was stopped here; "" where nobody popped
+    at: str = ""  # when that was: ISO, UTC
+
+    def for_audit(self) -> dict[str, Any]:
+        """What the event of a sign-in may keep of the pop that it was made for; nothing where there was none."""
+        if not self.reference:
+            return {}
+        return {"pop": {"reference": self.reference, "at": self.at, "client": self.client}}
 
 
 def seal(target: Target) -> str:

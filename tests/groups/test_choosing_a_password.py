@@ -9,7 +9,7 @@ from django.db.models.functions import Now
 
 from accounts.models import Event
 from groups.models import Agent, AgentSession
-from groups.signing_in import MustChoosePassword, SignedIn, choose_password, pending_agent
+from groups.signing_in import MustChoosePassword, SignedIn, choose_password, proof_in
 from groups.standing import give_activation_code, set_password
 from tests import factories
 from tests.factories import PASSWORD
@@ -38,8 +38,8 @@ def choose(caller, group):
     """Choose a password with a proof, as the page does; what comes of it."""
 
     def choose(pending: str, *, replaces=None):
-        agent = pending_agent(pending, group=group)
-        return choose_password(agent, CHOSEN, replaces=replaces, caller=caller) if agent else None
+        proof = proof_in(pending, step=MustChoosePassword, group=group)
+        return choose_password(proof.agent, CHOSEN, replaces=replaces, caller=caller) if proof else None
 
     return choose
 
@@ -164,15 +164,15 @@ def test_proof_is_worthless_after_the_choice(pending, choose):
 
 
 def test_proof_read_twice_serves_once(pending, group, caller):
-    agent, again = (pending_agent(pending, group=group) for _ in range(2))
+    first, again = (proof_in(pending, step=MustChoosePassword, group=group) for _ in range(2))
 
-    choose_password(agent, CHOSEN, replaces=None, caller=caller)
+    choose_password(first.agent, CHOSEN, replaces=None, caller=caller)
 
-    assert choose_password(again, "another horse battery", replaces=None, caller=caller) is None
+    assert choose_password(again.agent, "another horse battery", replaces=None, caller=caller) is None
 
 
 def test_proof_is_worthless_for_another_group(pending, other_group):
-    assert pending_agent(pending, group=other_group) is None
+    assert proof_in(pending, step=MustChoosePassword, group=other_group) is None
 
 
 def test_proof_is_worthless_after_a_new_activation_code(newcomer, pending, choose, caller):
@@ -196,7 +196,7 @@ def test_proof_of_an_agent_who_was_stopped_is_worthless(pending, choose, change)
 
 @pytest.mark.parametrize("forged", ["", "nonsense", "a:b:c"])
 def test_forged_proof_is_worthless(group, forged):
-    assert pending_agent(forged, group=group) is None
+    assert proof_in(forged, step=MustChoosePassword, group=group) is None
 
 
 def test_password_that_was_set_must_be_changed(agent, attempt, caller):
