@@ -4,23 +4,37 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.conf import settings
-from django.contrib.auth.password_validation import password_validators_help_texts
-from django.http import HttpRequest, HttpResponse, QueryDict
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils.safestring import mark_safe
+from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts import audit
-from groups import cookies, standing
-from groups.forms import ChoosePasswordForm, SignInForm
-from groups.models import AgentSession, AgentStatus, Client, Group
-from groups.signing_in import MustChoosePassword, SignedIn, choose_password, pending_agent, sign_in
+from groups import authenticator_app, cookies, password_profiles, standing
+from groups.branding import brand_of, look_digest, stylesheet
+from groups.forms import ChoosePasswordForm, CodeForm, SignInForm
+from groups.models import AgentFactor, AgentSession, AgentStatus, Client, Group, GroupLogo
+from groups.networks import refuse_outside
+from groups.signing_in import (
+    MustChoosePassword,
+    MustShowFactor,
+    Pending,
+    Proof,
+    SignedIn,
+    choose_password,
+    proof_in,
+    show_second_factor,
+    sign_in,
+)
 from groups.targets import Target, seal, unseal
 from sso_portal.lib.refusals import Refusal, Refused
-from sso_portal.lib.web import allow_forms_to, caller_of, see_other
+from sso_portal.lib.web import allow_forms_to, caller_of, keep_for_good, see_other
 
 UNKNOWN_GROUP = Refusal("unknown_group", "There is no such group here.", 404)
+WRONG_CODE = gettext_lazy("This code is not right. Please type the one that the app shows now.")
 BAD_GROUP = Refusal("bad_group", "The group must be given once, as a number.", 400)
 
 
@@ -62,9 +76,11 @@ def sign_in_page(request: HttpRequest) -> HttpResponse:
     group = active_group(group_id)
     session = _open_session(request)
     if request.method == "POST":
+        refuse_outside(group, caller=caller_of(request))
         return _answer_sign_in(request, group, session)
     if session and session.is_live() and session.agent.group_id == group.pk and "switch" not in request.GET:
         return see_other(_onward(request, group))
+    refuse_outside(group, caller=caller_of(request))
     return _sign_in_form(request, group, session, SignInForm())
 
 
@@ -84,6 +100,7 @@ def _answer_sign_in(request: HttpRequest, group: Group, session: AgentSession | 
             password=form.cleaned_data["password"],
             replaces=session,
             caller=caller_of(request),
+            target=_target_of(request),
         )
     except Refused as refused:
         if refused.refusal.code != "wrong_credentials":
@@ -91,11 +108,7 @@ def _answer_sign_in(request: HttpRequest, group: Group, session: AgentSession | 
         audit.record_refusal(refused, caller=caller_of(request))
         form.add_error(None, refused.refusal.message)
         return _sign_in_form(request, group, session, form)
-    if isinstance(result, MustChoosePassword):
-        response = see_other(f"{reverse('agent_choose_password')}?{request.GET.urlencode()}")
-        cookies.keep_pending(response, result.pending)
-        return response
-    return _straight_on(request, group, result)
+    return _go_on(request, group, result)
 
 
 def _sign_in_form(
@@ -123,6 +136,7 @@ def _sign_in_form(
 def stale_sign_in(request: HttpRequest) -> HttpResponse:
     """The sign-in form again, with its target kept, for a POST whose CSRF token was missing or stale."""
     group = active_group(group_id_of(request.GET) or 0)
+    refuse_outside(group, caller=caller_of(request))
     form = SignInForm(request.POST)
     form.add_error(None, "This page was open for a long time. Please type your password once more.")
     return _sign_in_form(request, group, None, form, status=403)
@@ -133,23 +147,54 @@ def stale_sign_in(request: HttpRequest) -> HttpResponse:
 def choose_password_page(request: HttpRequest) -> HttpResponse:
     """Let an agent who proved himself choose a password; then straight on to where he was going."""
     group = active_group(group_id_of(request.GET) or 0)
-    agent = pending_agent(request.COOKIES.get(settings.PENDING_COOKIE_NAME, ""), group=group)
-    if agent is None:
-        return see_other(f"{reverse('agent_sign_in')}?{request.GET.urlencode()}")
+    refuse_outside(group, caller=caller_of(request))
+    proof = _proof_of(request, step=MustChoosePassword, group=group)
+    if proof is None:
+        return _from_the_start(request)
+    agent = proof.agent
     form = ChoosePasswordForm(request.POST if request.method == "POST" else None, agent=agent)
     if form.is_valid():
         password, replaces = form.cleaned_data["new_password"], _open_session(request)
-        signed_in = choose_password(agent, password, replaces=replaces, caller=caller_of(request))
-        if signed_in is None:
-            return see_other(f"{reverse('agent_sign_in')}?{request.GET.urlencode()}")
-        return _straight_on(request, group, signed_in)
+        result = choose_password(
+            agent, password, replaces=replaces, caller=caller_of(request), target=_target_of(request)
+        )
+        return _go_on(request, group, result) if result else _from_the_start(request)
     context = {
         "agent": agent,
         "form": form,
-        "rules": password_validators_help_texts(),
+        "rules": password_profiles.rules(agent),
         "action": request.get_full_path(),
     }
     return _door_page(request, group, "groups/choose_password.html", context)
+
+
+@sensitive_post_parameters("code")
+@require_http_methods(["GET", "HEAD", "POST"])
+def second_factor_page(request: HttpRequest) -> HttpResponse:
+    """Ask an agent who proved his password for his app's code, or let him set the app up; then straight on."""
+    group = active_group(group_id_of(request.GET) or 0)
+    refuse_outside(group, caller=caller_of(request))
+    proof = _proof_of(request, step=MustShowFactor, group=group)
+    if proof is None:
+        return _from_the_start(request)
+    form = CodeForm(request.POST if request.method == "POST" else None)
+    if form.is_valid():
+        signed_in = show_second_factor(
+            proof,
+            form.cleaned_data["code"],
+            replaces=_open_session(request),
+            caller=caller_of(request),
+            target=_target_of(request),
+        )
+        if signed_in:
+            return _go_on(request, group, signed_in)
+        form.add_error("code", WRONG_CODE)
+    context = {"agent": proof.agent, "form": form, "action": request.get_full_path()}
+    if not AgentFactor.objects.filter(agent=proof.agent).exists():
+        secret = authenticator_app.proposed_secret(proof.nonce)
+        address = authenticator_app.address_of(proof.agent, secret)
+        context |= {"secret": secret, "picture": mark_safe(authenticator_app.picture_of(address))}  # noqa: S308  (ours)
+    return _door_page(request, group, "groups/second_factor.html", context)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -159,6 +204,7 @@ def sign_out_page(request: HttpRequest) -> HttpResponse:
     group = session.agent.group if session else None
     context = {
         "group": group,
+        "brand": brand_of(group) if group else None,
         "agent": session.agent if session else None,
         "signed_out": session is None or request.method == "POST",
         "sign_in_url": sign_in_url(group.pk) if group else reverse("agent_sign_in"),
@@ -171,6 +217,32 @@ def sign_out_page(request: HttpRequest) -> HttpResponse:
     return response
 
 
+@require_safe
+def logo(request: HttpRequest, group_id: str, digest: str) -> HttpResponse:
+    """A group's logo, for the pages of its door."""
+    logo = GroupLogo.objects.filter(group_id=int(group_id), group__is_active=True, digest=digest).first()
+    if logo is None:
+        raise Http404
+    response = HttpResponse(bytes(logo.image), content_type="image/png")
+    keep_for_good(response)
+    return response
+
+
+@require_safe
+def look(request: HttpRequest, group_id: str, digest: str) -> HttpResponse:
+    """A group's colours as a stylesheet, for the pages of its door: they allow no style but from here."""
+    group = Group.objects.select_related("logo").filter(pk=group_id, is_active=True).first()
+    if group is None:
+        raise Http404
+    logo = group.logo if hasattr(group, "logo") else None
+    if digest != look_digest(group.colour, logo.digest if logo else ""):
+        raise Http404
+    rules = stylesheet(group.colour, bytes(logo.image) if logo else None)
+    response = HttpResponse(rules, content_type="text/css; charset=utf-8")
+    keep_for_good(response)
+    return response
+
+
 def _open_session(request: HttpRequest) -> AgentSession | None:
     session = cookies.sessions_of(request).first()
     if session is None or not session.is_open() or session.agent.status != AgentStatus.ACTIVE:
@@ -178,15 +250,36 @@ def _open_session(request: HttpRequest) -> AgentSession | None:
     return session
 
 
+def _target_of(request: HttpRequest) -> Target | None:
+    """Where the agent was going, as a pop sealed it into this page's address."""
+    return unseal(request.GET.get("to", ""))
+
+
 def _onward(request: HttpRequest, group: Group) -> str:
     """Where the agent was going: the sealed target, else the launcher."""
-    target = unseal(request.GET.get("to", ""))
+    target = _target_of(request)
     return target.path if target else f"{reverse('launcher')}?group={group.pk}"
 
 
-def _straight_on(request: HttpRequest, group: Group, signed_in: SignedIn) -> HttpResponse:
-    response = see_other(_onward(request, group))
-    cookies.keep_session(response, signed_in.secret)
+def _proof_of(
+    request: HttpRequest, *, step: type[MustChoosePassword | MustShowFactor], group: Group
+) -> Proof | None:
+    return proof_in(request.COOKIES.get(settings.PENDING_COOKIE_NAME, ""), step=step, group=group)
+
+
+def _from_the_start(request: HttpRequest) -> HttpResponse:
+    return see_other(f"{reverse('agent_sign_in')}?{request.GET.urlencode()}")
+
+
+def _go_on(request: HttpRequest, group: Group, result: SignedIn | Pending) -> HttpResponse:
+    """To where the agent was going, or to the page that comes before, with the target kept."""
+    if isinstance(result, SignedIn):
+        response = see_other(_onward(request, group))
+        cookies.keep_session(response, result.secret)
+        return response
+    page = "agent_choose_password" if isinstance(result, MustChoosePassword) else "agent_second_factor"
+    response = see_other(f"{reverse(page)}?{request.GET.urlencode()}")
+    cookies.keep_pending(response, result.pending)
     return response
 
 
@@ -194,13 +287,14 @@ def _door_page(
     request: HttpRequest, group: Group, template: str, context: dict[str, Any], status: int = 200
 ) -> HttpResponse:
     """A page of the door, which says who waits; its form may end at the waiting client's origins."""
-    target = unseal(request.GET.get("to", ""))
+    target = _target_of(request)
     # Only of the group's own clients: a stranger at the door learns nothing of the others.
     client = (
         Client.objects.filter(entitlements__group=group, subdomain=target.client).first() if target else None
     )
     waiting = {"client_name": client.name, "caller_tail": target.caller_tail} if target and client else None
-    response = render(request, template, {"group": group, "waiting": waiting} | context, status=status)
+    always = {"group": group, "brand": brand_of(group), "waiting": waiting}
+    response = render(request, template, always | context, status=status)
     if client:
         allow_forms_to(response, client.origins)
     return response
