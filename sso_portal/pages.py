@@ -4,6 +4,8 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from groups.door import sign_in_url
@@ -11,10 +13,11 @@ from groups.models import Agent, Client, Group
 from groups.navigation import THEMES
 from sso_portal.lib.refusals import Refusal, problem_of
 from sso_portal.lib.web import reference_of
-from tokens.pop import target_of
+from tokens.pop import UNKNOWN_NUMBER, target_of
 
 TITLES: dict[int | str, Any] = {
     "stale_form": _("This page is out of date"),
+    UNKNOWN_NUMBER: _("This number leads nowhere yet"),
     400: _("This address cannot be read"),
     403: _("You cannot enter here"),
     404: _("There is nothing here"),
@@ -22,9 +25,13 @@ TITLES: dict[int | str, Any] = {
     413: _("That is too large"),
     421: _("Unknown host name"),
     429: _("Too many at once"),
-    503: _("The portal is resting"),
+    503: _("The portal is not available"),
 }
-ADVICE = {
+ADVICE: dict[int | str, Any] = {
+    UNKNOWN_NUMBER: _(
+        "Open the client of this call by hand. Then tell your team lead the reference number, so that the number is "
+        "assigned before the next call."
+    ),
     400: _(
         "Go back to your call system and try again. If it happens again, tell your team lead the reference number."
     ),
@@ -48,14 +55,14 @@ def refused(
     context = {
         "status": refusal.status,
         "title": TITLES.get(refusal.code) or TITLES.get(refusal.status, _("This did not work")),
-        "message": refusal.message,
+        "message": gettext(refusal.message),
         "reference": reference_of(request),
         "as_whom": agent if isinstance(agent, Agent) else None,
         "group_name": group.name if isinstance(group, Group) else "",
         "client_name": client.name if isinstance(client, Client) else client or "",
-        "advice": ADVICE.get(refusal.status, ADVICE[400]),
+        "advice": ADVICE.get(refusal.code) or ADVICE.get(refusal.status, ADVICE[400]),
         "theme": theme if (theme := request.COOKIES.get("theme")) in THEMES else "",
-    } | _way_on(request, agent)
+    } | _way_on(request, refusal, agent)
     response = HttpResponse(render_to_string("errors/refused.html", context), status=refusal.status)
     if retry_after or refusal.status == 503:
         response.headers["Retry-After"] = str(retry_after or 5)
@@ -73,10 +80,15 @@ def refused_anywhere(request: HttpRequest, refusal: Refusal) -> HttpResponse:
     return response
 
 
-def _way_on(request: HttpRequest, agent: object) -> dict[str, Any]:
-    """What an agent can do next: sign in as somebody else without losing the call."""
+def _way_on(request: HttpRequest, refusal: Refusal, agent: object) -> dict[str, Any]:
+    """What an agent can do next: choose the client by hand, or sign in as somebody else without losing the call."""
     if not isinstance(agent, Agent):
         return {"next_url": "", "next_label": ""}
+    if refusal.code == UNKNOWN_NUMBER:
+        return {
+            "next_url": f"{reverse('launcher')}?group={agent.group_id}",
+            "next_label": _("Show my clients"),
+        }
     subdomain = request.resolver_match.kwargs.get("subdomain", "") if request.resolver_match else ""
     target = target_of(request, subdomain)
     return {

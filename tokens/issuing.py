@@ -75,6 +75,7 @@ def issue(
         }
         raise Refused(refusal, {"action": ACTION} | about)
     secret = new_secret("lt_")
+    told = {"kind": str(kind), "call": call.for_audit()} | ({"session": session.sid} if session else {})
     with transaction.atomic():
         token = LoginToken.objects.create(
             digest=digest_of(secret),
@@ -101,6 +102,6 @@ def issue(
             client=client,
             agent=entry.agent,
             about=f"token:{token.trace}",
-            details={"kind": str(kind), "call": call.for_audit()} | (details or {}),
+            details=told | (details or {}),
         )
     return IssuedLogin(token, secret, client)

@@ -10,13 +10,17 @@ from django.urls import reverse
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
+from accounts import audit
 from groups import cookies
+from groups.branding import brand_of
 from groups.door import active_group, choose_group, group_id_of, sign_in_url
 from groups.entering import entries_of, why_not_enter
 from groups.models import Agent, AgentSession
 from groups.targets import Target
-from sso_portal.lib.web import same_with_get, see_other
+from sso_portal.lib.web import caller_of, same_with_get, see_other
+from tokens.issuing import ACTION
 from tokens.models import LoginToken
+from tokens.pop import PopRequest, is_routed, missed_number, routed_pop
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,8 @@ class Launch:
 @require_http_methods(["GET", "HEAD", "POST"])
 def launcher(request: HttpRequest) -> HttpResponse:
     """Show the signed-in agent his clients, the last entered first; ask anybody else to sign in."""
+    if is_routed(request.GET):
+        return routed_pop(request)
     if request.method == "POST":
         return see_other(same_with_get(request))
     group_id = group_id_of(request.GET)
@@ -43,15 +49,31 @@ def launcher(request: HttpRequest) -> HttpResponse:
     if session is None or not session.is_live() or session.agent.group_id != group.pk:
         return see_other(sign_in_url(group.pk, target=Target(request.get_full_path())))
     AgentSession.objects.touch_if_due(session)
+    if (asked := missed_number(request)) is not None:
+        _record_missed(asked, session, request)
     query = request.GET.get("q", "").strip()[:100]
     context = {
         "group": group,
+        "brand": brand_of(group),
         "agent": session.agent,
         "clients": [launch for launch in launches_of(session) if query.casefold() in launch.name.casefold()],
         "query": query,
         "switch_url": sign_in_url(group.pk, switch=True),
     }
     return render(request, "tokens/launcher.html", context)
+
+
+def _record_missed(asked: PopRequest, session: AgentSession, request: HttpRequest) -> None:
+    """Tell the administrators: their telephone system popped here without having filled in the dialled number."""
+    audit.record(
+        ACTION,
+        caller=caller_of(request),
+        actor=f"agent:{session.agent.subject}",
+        refused_for="no_number",
+        group=session.agent.group,
+        agent=session.agent,
+        details={"call": asked.call.for_audit()} | asked.details,
+    )
 
 
 def launches_of(session: AgentSession) -> list[Launch]:

@@ -1,22 +1,27 @@
 """The pop: the telephone system opens one address a call, and the agent is in the right CRM (wire.md, section 1)."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
 
 from django.conf import settings
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
+from django.utils.translation import gettext as _
 from django.views.decorators.clickjacking import xframe_options_exempt
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
-from groups import cookies
+from groups import cookies, dialling
+from groups.dialling import Route
 from groups.door import active_group, group_id_of, sign_in_url
 from groups.entering import client_at, entry_of, with_entry
 from groups.models import AgentSession, Group
 from groups.targets import Target
 from sso_portal.lib.refusals import Refusal, Refused
+from sso_portal.lib.telephone import Dialled
 from sso_portal.lib.text import last_four, why_not_text
 from sso_portal.lib.web import (
     NO_REFERRER,
@@ -24,6 +29,7 @@ from sso_portal.lib.web import (
     caller_of,
     is_framed,
     is_navigation,
+    reference_of,
     same_with_get,
     see_other,
 )
@@ -33,10 +39,11 @@ from tokens.models import Kind, issued_last_minute
 from tokens.redeeming import redeem
 
 LONGEST = {"did": 64, "cid": 64, "call_id": 128, "campaign_id": 64, "destination": 64}
-# What telephone systems send when they do not know a value: @Call.ANI@  {{Contact.Id}}  {ani}  %ani%  %caller%
-# (the last, unencoded, begins with what reads like a percent-encoded byte, and arrives as U+FFFD).
-PLACEHOLDER = re.compile(r"@[^@\s]*@|\{\{.*\}\}|\{.*\}|[%\ufffd][^%\s]*%|\[\[?.*\]?\]|\$\{.*\}")
+# What telephone systems send when they do not know a value: @Call.ANI@  {{Contact.Id}}  {ani}  $.ContactId  %ani%
+# %caller% (the last, unencoded, begins with what reads like a percent-encoded byte, and arrives as U+FFFD).
+PLACEHOLDER = re.compile(r"@[^@\s]*@|\{\{.*\}\}|\{.*\}|[%\ufffd][^%\s]*%|\[\[?.*\]?\]|\$\{.*\}|\$\.\S+")
 DESTINATION = re.compile(r"[A-Za-z0-9:_.-]*")
+UNKNOWN_NUMBER = "unknown_number"
 TOO_MANY = Refusal(
     "too_many_requests", "This is more calls than anybody can take. Please wait a minute.", 429
 )
@@ -47,7 +54,7 @@ class PopRequest:
     """What a pop asks for."""
 
     group_id: int
-    subdomain: str
+    subdomain: str  # "" while only the dialled number says which client
     call: CallContext
     placeholders: tuple[str, ...]  # names whose value the telephone system had not filled in
 
@@ -72,6 +79,21 @@ class PopRequest:
             raise _malformed("The destination is a name, not an address.", subdomain)
         return cls(group_id, subdomain.lower(), call, placeholders)
 
+    @property
+    def dialled(self) -> Dialled:
+        """What the dialled number may mean."""
+        return Dialled.parse(self.call.did)
+
+    @property
+    def details(self) -> dict[str, Any]:
+        """What the audit log keeps of it beside the call."""
+        return {"placeholders": list(self.placeholders)} if self.placeholders else {}
+
+    def led_to(self, route: Route) -> "PopRequest":
+        """The pop of the client that its dialled number leads to."""
+        call = replace(self.call, campaign_id=self.call.campaign_id or route.campaign)
+        return replace(self, subdomain=route.subdomain, call=call)
+
 
 def _value_of(name: str, query: QueryDict, subdomain: str) -> str:
     given = query.getlist(name)
@@ -92,6 +114,30 @@ def _malformed(message: str, subdomain: str) -> Refused:
 @require_http_methods(["GET", "HEAD", "POST"])
 def pop(request: HttpRequest, subdomain: str) -> HttpResponse:
     """Take a signed-in agent from the telephone system's pop into the client's CRM."""
+    return _take_in(request, subdomain)
+
+
+@csrf_exempt
+@xframe_options_exempt
+@require_http_methods(["GET", "HEAD", "POST"])
+def routed_pop(request: HttpRequest) -> HttpResponse:
+    """Take a signed-in agent into the CRM of the client that the dialled number leads to."""
+    return _take_in(request, subdomain="")
+
+
+def is_routed(query: QueryDict) -> bool:
+    """Whether the address names a dialled number (an unreplaced placeholder is none)."""
+    return any(did.strip() and not PLACEHOLDER.fullmatch(did.strip()) for did in query.getlist("did"))
+
+
+def missed_number(request: HttpRequest) -> PopRequest | None:
+    """The routed pop that this would be, had the telephone system filled in the dialled number; None for no pop."""
+    if not request.GET.get("did", "").strip() or not is_navigation(request):
+        return None
+    return PopRequest.parse("", request.GET)
+
+
+def _take_in(request: HttpRequest, subdomain: str) -> HttpResponse:
     if request.method == "POST":
         return see_other(same_with_get(request))
     if not is_navigation(request):
@@ -103,6 +149,8 @@ def pop(request: HttpRequest, subdomain: str) -> HttpResponse:
     if session is None:
         return _to_sign_in(asked, request)
     AgentSession.objects.touch_if_due(session)
+    if not asked.subdomain:
+        asked = _routed(asked, session)
     issued = issue(
         entry_of(session, agent=session.agent, asked=asked.subdomain),
         kind=Kind.HAND_OFF,
@@ -110,7 +158,7 @@ def pop(request: HttpRequest, subdomain: str) -> HttpResponse:
         caller=caller_of(request),
         call=asked.call,
         session=session,
-        details={"placeholders": list(asked.placeholders)} if asked.placeholders else {},
+        details=asked.details,
     )
     return hand_off(request, issued)
 
@@ -137,9 +185,13 @@ def enter(request: HttpRequest) -> HttpResponse:
 
 def _session_before(asked: PopRequest, request: HttpRequest) -> AgentSession | None:
     """The live session of the asked group, with all that decides, in one SELECT. None: sign in first."""
-    sessions: QuerySet[AgentSession] = with_entry(
-        cookies.sessions_of(request), client=client_at(asked.subdomain), agent="agent"
-    )
+    sessions: QuerySet[AgentSession] = cookies.sessions_of(request)
+    if asked.subdomain:
+        client = client_at(asked.subdomain)
+    else:
+        client = dialling.client_of(asked.dialled, group_id=asked.group_id)
+        sessions = dialling.with_route(sessions, dialled=asked.dialled, group_id=asked.group_id)
+    sessions = with_entry(sessions, client=client, agent="agent")
     session = sessions.annotate(pops_last_minute=issued_last_minute("session")).first()
     if session is None or not session.is_live() or session.agent.group_id != asked.group_id:
         return None
@@ -151,14 +203,47 @@ def _session_before(asked: PopRequest, request: HttpRequest) -> AgentSession | N
     return session
 
 
+def _routed(asked: PopRequest, session: AgentSession) -> PopRequest:
+    """The pop of the client that the number leads to. Raises Refused (404) for a number that leads nowhere."""
+    route = dialling.route_of(session, dialled=asked.dialled)
+    if route is None:
+        agent = session.agent
+        about = {
+            "action": ACTION,
+            "actor": f"agent:{agent.subject}",
+            "group": agent.group,
+            "agent": agent,
+            "details": {"call": asked.call.for_audit()} | asked.details,
+        }
+        raise Refused(unknown_number(asked.call.did), about)
+    return asked.led_to(route)
+
+
+def unknown_number(did: str) -> Refusal:
+    """The refusal of a call whose dialled number leads nowhere."""
+    tail = last_four(did)
+    named = _("No client is assigned to the number …%(tail)s.") % {"tail": tail}
+    message = named if tail else _("No client is assigned to this number.")
+    return Refusal(UNKNOWN_NUMBER, message, 404)
+
+
 def _to_sign_in(asked: PopRequest, request: HttpRequest) -> HttpResponse:
     active_group(asked.group_id)
-    return see_other(sign_in_url(asked.group_id, target=target_of(request, asked.subdomain)))
+    subdomain = asked.subdomain
+    if not subdomain and (route := dialling.find_route(asked.dialled, group_id=asked.group_id)):
+        subdomain = route.subdomain
+    return see_other(sign_in_url(asked.group_id, target=target_of(request, subdomain)))
 
 
 def target_of(request: HttpRequest, subdomain: str) -> Target:
     """Where this pop was going, for the pages that come in between: they say which client and caller wait."""
-    return Target(request.get_full_path(), subdomain, last_four(request.GET.get("cid", ""))[-2:])
+    return Target(
+        request.get_full_path(),
+        subdomain,
+        last_four(request.GET.get("cid", ""))[-2:],
+        reference=reference_of(request),
+        at=datetime.now(UTC).isoformat(timespec="milliseconds"),
+    )
 
 
 def _open_in_tab(request: HttpRequest) -> HttpResponse:

@@ -16,7 +16,7 @@ from groups.models.agent import (
 from groups.models.agent_import import AgentImport, ImportKind, ImportState
 from groups.models.agent_session import AgentSession, AgentSessionQuerySet, EndReason, new_sid, now_of
 from groups.models.client import Campaign, Client, Department, HandOff
-from groups.models.dialled_number import DialledNumber
+from groups.models.dialled_number import DialledNumber, NumberImport
 from groups.models.entitlement import (
     AgentCampaign,
     AgentEntitlement,
@@ -66,6 +66,7 @@ __all__ = [
     "ImportState",
     "Invitation",
     "Membership",
+    "NumberImport",
     "PasswordProfile",
     "Permission",
     "ProvisionedBy",

@@ -13,6 +13,8 @@ from django.db.models.functions import Lower, Now
 from groups.models.fields import NAME_LENGTH, validate_text
 from sso_portal.lib.web import origin_of
 
+RESERVED = frozenset({"numbers"})  # /groups/21/clients/numbers/
+
 
 def _may_receive(url: str) -> bool:
     """Whether agents may be sent to this address: https (http in the demo), nothing hidden in it."""
@@ -75,6 +77,8 @@ class Client(models.Model):
         return f"{self.name} ({self.subdomain})"
 
     def clean(self) -> None:
+        if self.subdomain in RESERVED:
+            raise ValidationError({"subdomain": "This word is taken by an address of the console."})
         wrong = [url for url in (self.login_url, *self.further_origins.split()) if not _may_receive(url)]
         if wrong:
             raise ValidationError(

@@ -16,14 +16,17 @@ def why_not_text(text: str, *, longest: int) -> str:
     """Why a field refuses this text ("" when it does not): control and bidi characters, or its length."""
     if len(text) > longest:
         return f"is longer than {longest} characters"
-    if any(unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp") or c in BIDI for c in text):
+    # Most texts are printable as a whole, which is told at once.
+    if not text.isprintable() and any(
+        unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp") or c in BIDI for c in text
+    ):
         return "holds characters that cannot be shown"
     return ""
 
 
 def why_not_username(name: str, *, longest: int) -> str:
     """Why this cannot be a username: as any text, and no invisible (format) characters at all."""
-    if any(unicodedata.category(c) == "Cf" for c in name):
+    if not name.isprintable() and any(unicodedata.category(c) == "Cf" for c in name):
         return "holds characters that cannot be seen"
     if len(canonical_name(name[: longest + 1])) > LONGEST_CANONICAL * longest:
         return "is longer than it looks"

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from django.core.exceptions import ValidationError
 from django.db import IntegrityError, models
 from django.db.models import ProtectedError
 from django.utils import timezone
@@ -218,3 +219,8 @@ def test_session_with_anothers_name_is_refused(agent, field):
 
     with breaks(field):
         AgentSession.objects.filter(pk=other.pk).update(**{field: getattr(one, field)})
+
+
+def test_client_cannot_take_a_word_of_the_consoles_addresses():
+    with pytest.raises(ValidationError, match="taken"):
+        factories.ClientFactory.build(subdomain="numbers").full_clean()

@@ -1,7 +1,7 @@
 """The pop (wire.md, section 1), as telephone systems and browsers open it."""
 
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta
 from html import unescape
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -107,6 +107,12 @@ def test_pop_writes_one_event(pop, agent, group):
     assert event.details["call"] == {"did": "0100"}
 
 
+def test_pop_names_the_session_in_the_event(pop, session):
+    pop()
+
+    assert Event.objects.get().details["session"] == session.sid
+
+
 def test_pop_twice_mints_two_tokens(pop):
     assert pop().headers["Location"] != pop().headers["Location"]
     assert LoginToken.objects.count() == 2
@@ -170,6 +176,49 @@ def test_pop_without_a_session_tells_the_sign_in_page_two_digits_of_the_caller(c
 
     assert target_of(response).caller_tail == "99"
     assert target_of(response).client == "demoaws"
+
+
+def test_pop_without_a_session_carries_its_reference_and_when_it_was(client, group):
+    response = client.get("/sso/group/demoaws", {"group": group.pk})
+
+    target = target_of(response)
+    assert target.reference == response.headers["X-Request-Id"]
+    assert timezone.now() - datetime.fromisoformat(target.at) < timedelta(seconds=30)
+
+
+@pytest.mark.usefixtures("agent")
+def test_sign_in_on_the_way_to_a_pop_says_which(client, group):
+    popped = client.get("/sso/group/demoaws", {"group": group.pk})
+    target = target_of(popped)
+    page = popped.headers["Location"]
+
+    client.post(page, {"username": "alice", "password": "wrong"})
+    client.post(page, {"username": "alice", "password": factories.PASSWORD})
+
+    pop = {"reference": target.reference, "at": target.at, "client": "demoaws"}
+    events = Event.objects.filter(action="agent.sign_in").order_by("pk")
+    assert [(event.outcome, event.details["pop"]) for event in events] == [("refused", pop), ("ok", pop)]
+
+
+@pytest.mark.usefixtures("agent")
+def test_sign_in_on_the_way_to_no_pop_says_none(client, group):
+    page = client.get("/sso/group", {"group": group.pk}).headers["Location"]
+
+    client.post(page, {"username": "alice", "password": factories.PASSWORD})
+
+    assert "pop" not in Event.objects.get(action="agent.sign_in").details
+
+
+def test_choosing_a_password_on_the_way_to_a_pop_says_which(client, group, agent):
+    groups.Agent.objects.filter(pk=agent.pk).update(must_choose_password=True)
+    popped = client.get("/sso/group/demoaws", {"group": group.pk})
+    proved = client.post(popped.headers["Location"], {"username": "alice", "password": factories.PASSWORD})
+
+    new = {"new_password": "a brand new phrase 7", "repeated": "a brand new phrase 7"}
+    client.post(proved.headers["Location"], new)
+
+    event = Event.objects.get(action="agent.sign_in")
+    assert event.details["pop"]["reference"] == target_of(popped).reference
 
 
 def test_pop_after_signing_in_goes_straight_on(client, group, agent):
