@@ -2,21 +2,38 @@
 
 import secrets
 from datetime import timedelta
+from ipaddress import ip_network
 from typing import ClassVar, Self, TypeVar
 
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Count, F, OuterRef, Q, Subquery, Value
 from django.db.models.functions import Coalesce, Now
+from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from groups.models import NAME_LENGTH, Agent, AgentSession, Client, Group, validate_text
-from sso_portal.lib.addresses import parse_networks
+from sso_portal.lib.addresses import Network, network_of
 from sso_portal.lib.secrets import digest_of
 
 
 def new_identifier() -> str:
     """The public id of a relying party."""
     return f"rp_{secrets.token_hex(8)}"
+
+
+MINUTE = timedelta(minutes=1)
+OLD_AFTER = timedelta(days=335)  # then a new one should be made: a month before it is a year old
+ENDS_SOON = timedelta(days=7)
+
+
+class State(models.TextChoices):
+    """What a credential is worth at the moment."""
+
+    LIVE = "live"
+    ENDING = "ending"
+    ENDED = "ended"
+    REVOKED = "revoked"
 
 
 class Credential(models.Model):
@@ -40,6 +57,21 @@ class Credential(models.Model):
         """Hold this secret from now on: its digest and the beginning of it."""
         self.digest, self.prefix = digest_of(secret), secret[:11]
 
+    @property
+    def state(self) -> State:
+        """Live, ending within a week, ended, or revoked."""
+        if self.revoked_at:
+            return State.REVOKED
+        left = self.expires_at - timezone.now() if self.expires_at else None
+        if left is None or left > ENDS_SOON:
+            return State.LIVE
+        return State.ENDING if left > timedelta(0) else State.ENDED
+
+    @property
+    def is_old(self) -> bool:
+        """Whether it is time to make a new one."""
+        return self.created_at < timezone.now() - OLD_AFTER
+
 
 C = TypeVar("C", bound=Credential)
 
@@ -47,16 +79,22 @@ C = TypeVar("C", bound=Credential)
 class CredentialQuerySet(models.QuerySet[C]):
     """Asked with what a caller sent."""
 
+    def live(self) -> Self:
+        """Those that open their door now."""
+        return self.filter(revoked_at=None).filter(Q(expires_at=None) | Q(expires_at__gt=Now()))
+
     def shown(self, secret: str) -> Self:
         """The live credential with this secret."""
-        return self.filter(digest=digest_of(secret), revoked_at=None).filter(
-            Q(expires_at=None) | Q(expires_at__gt=Now())
-        )
+        return self.live().filter(digest=digest_of(secret))
 
     def touch(self, credential: C) -> None:
-        """Note its use: at most once a minute, whatever comes."""
+        """Note its use: at most once a minute, whatever comes. Costs a statement only when it is due."""
+        noted = credential.last_used_at
+        if noted and timezone.now() - noted < MINUTE:
+            return
+        # Asked again of the database: of many calls at once, one writes.
         self.filter(pk=credential.pk).filter(
-            Q(last_used_at=None) | Q(last_used_at__lt=Now() - timedelta(minutes=1))
+            Q(last_used_at=None) | Q(last_used_at__lte=Now() - MINUTE)
         ).update(last_used_at=Now())
 
 
@@ -68,6 +106,11 @@ class PlatformKey(Credential):
     group = models.ForeignKey(Group, on_delete=models.CASCADE, related_name="platform_keys")
 
     objects = CredentialQuerySet["PlatformKey"].as_manager()
+
+    @property
+    def named(self) -> str:
+        """The key as audit events name it, who does something as well as what something is done to."""
+        return f"key:{self.prefix}"
 
 
 class RelyingParty(Credential):
@@ -102,11 +145,15 @@ class AddressRule(models.Model):
         return f"{self.network} ({self.group})"
 
     def clean(self) -> None:
-        try:
-            (network,) = parse_networks([self.network])
-        except ValueError as error:
-            raise ValidationError({"network": f"This is not a network: {error}."}) from error
+        network = network_of(self.network)
+        if network is None:
+            raise ValidationError({"network": _("This is not an address or network, like 203.0.113.0/24.")})
         self.network = str(network)
+
+    @property
+    def range(self) -> Network:
+        """Its network, to compare with."""
+        return ip_network(self.network)
 
 
 class Kind(models.TextChoices):

@@ -6,6 +6,7 @@ from typing import Any
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
+MAPPED = IPv6Network("::ffff:0:0/96")  # IPv4 addresses, written as IPv6
 
 
 def parse_address(text: str) -> Address | None:
@@ -22,6 +23,24 @@ def parse_address(text: str) -> Address | None:
 def parse_networks(texts: Sequence[str]) -> tuple[Network, ...]:
     """Networks in CIDR notation. Raises ValueError on the first that is none."""
     return tuple(ip_network(text.strip()) for text in texts if text.strip())
+
+
+def network_of(text: str) -> Network | None:
+    """The network that a person means: an address alone is one, host bits are cleared, `::ffff:` is unwrapped.
+
+    None when unreadable, and for masks and zones, which are easily meant otherwise.
+    """
+    _, slash, length = text.strip().partition("/")
+    if "%" in text or (slash and not length.isdigit()):
+        return None
+    try:
+        network = ip_network(text.strip(), strict=False)
+    except ValueError:
+        return None
+    if isinstance(network, IPv6Network) and network.subnet_of(MAPPED):
+        address = network.network_address.ipv4_mapped
+        return IPv4Network(f"{address}/{network.prefixlen - MAPPED.prefixlen}")
+    return network
 
 
 def is_within(address: Address | None, networks: Sequence[Network]) -> bool:

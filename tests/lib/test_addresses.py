@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sso_portal.lib.addresses import client_address, is_within, parse_address, parse_networks
+from sso_portal.lib.addresses import client_address, is_within, network_of, parse_address, parse_networks
 
 PROXIES = parse_networks(["10.0.0.0/8", "fd00::/8"])
 addresses = st.ip_addresses().map(str)
@@ -103,3 +103,36 @@ def test_network_that_is_none_is_an_error(text):
 
 def test_blank_networks_are_skipped():
     assert parse_networks(["", " 10.0.0.0/8 "]) == parse_networks(["10.0.0.0/8"])
+
+
+@pytest.mark.parametrize(
+    ("text", "network"),
+    [
+        ("203.0.113.7", "203.0.113.7/32"),
+        (" 203.0.113.9/24 ", "203.0.113.0/24"),
+        ("2001:DB8::1/32", "2001:db8::/32"),
+        ("::ffff:203.0.113.9", "203.0.113.9/32"),
+        ("::ffff:203.0.113.9/120", "203.0.113.0/24"),
+        ("::ffff:0:0/96", "0.0.0.0/0"),
+        ("::/0", "::/0"),
+    ],
+)
+def test_network_is_what_a_person_means(text, network):
+    assert str(network_of(text)) == network
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "x",
+        "203.0.113",
+        "203.0.113.0/33",
+        "203.0.113.0/255.255.255.0",
+        "203.0.113.0/ 24",
+        "fe80::1%eth0",
+        "١.2.3.4",
+    ],
+)
+def test_network_that_is_unreadable_is_none(text):
+    assert network_of(text) is None

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -25,7 +26,8 @@ from groups.models import Agent, AgentStatus
 from groups.standing import end_sessions, set_status
 from tests import factories
 from tests.tokens.dialects.test_native import basic
-from tokens.models import Kind, LoginToken
+from tokens.keys import end_key, revoke_key, rotate_key
+from tokens.models import Kind, LoginToken, PlatformKey
 
 pytestmark = [
     pytest.mark.postgresql,
@@ -239,12 +241,8 @@ def test_pausing_a_client_closes_it_on_every_process(pop_everywhere, client_comp
 # --- One agent, however many make him at once ------------------------------------------------------------------------
 
 
-def login(username: str) -> Ask:
-    headers = {
-        "Host": "demoaws.localhost",
-        "Content-Type": "application/json",
-        "Platform-Key": factories.PLATFORM_KEY,
-    }
+def login(username: str, *, key: str = factories.PLATFORM_KEY) -> Ask:
+    headers = {"Host": "demoaws.localhost", "Content-Type": "application/json", "Platform-Key": key}
     return Ask(
         "POST", "/api/sso", headers, json.dumps({"username": username, "fullname": "N", "department_id": 1})
     )
@@ -275,3 +273,65 @@ def test_every_login_of_a_race_has_its_event(servers):
 
     issued = Event.objects.filter(action="login.issue", outcome=Outcome.OK).values_list("object", flat=True)
     assert sorted(issued) == sorted(f"token:{token.trace}" for token in LoginToken.objects.all())
+
+
+# --- A key is rotated while software calls ---------------------------------------------------------------------------
+
+
+class Script:
+    """Software that asks for logins without a pause, on one server and the other in turn, until it is stopped."""
+
+    def __init__(self, servers: Sequence[Server], key: str) -> None:
+        self.servers, self.key, self.answers = servers, key, list[tuple[str, int]]()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._call)
+
+    def _call(self) -> None:
+        while not self._stop.is_set():
+            key, server = self.key, self.servers[len(self.answers) % len(self.servers)]
+            self.answers.append((key, server.send(login("alice", key=key)).status))
+
+    def __enter__(self) -> "Script":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join(ANSWER_WITHIN)
+
+    def go_on(self, calls: int) -> None:
+        """Wait until it has called so often again."""
+        enough, deadline = len(self.answers) + calls, time.monotonic() + ANSWER_WITHIN
+        while len(self.answers) < enough and time.monotonic() < deadline:
+            time.sleep(0.01)
+
+
+@pytest.mark.usefixtures("agent", "platform")
+def test_a_key_is_rotated_under_a_calling_script_without_a_failed_call(servers, caller):
+    old = PlatformKey.objects.get()
+
+    with Script(servers, factories.PLATFORM_KEY) as script:
+        script.go_on(20)
+        new = rotate_key(old, overlap=timedelta(hours=1), by="test", caller=caller)
+        script.go_on(20)
+        script.key = new.secret
+        script.go_on(20)
+        end_key(old, after=timedelta(0), by="test", caller=caller)
+        script.go_on(20)
+
+    print(Counter(script.answers))
+    assert {status for _, status in script.answers} == {200}
+    assert len([key for key, _ in script.answers if key == factories.PLATFORM_KEY]) >= 40
+    assert len([key for key, _ in script.answers if key == new.secret]) >= 40
+    after_its_end = [server.send(login("alice")).status for server in servers for _ in range(8)]
+    assert set(after_its_end) == {401}
+
+
+@pytest.mark.usefixtures("agent", "platform")
+def test_revoking_a_key_closes_the_door_on_every_process(servers, caller):
+    ask = login("alice")
+    assert {server.send(ask).status for server in servers for _ in range(8)} == {200}
+
+    revoke_key(PlatformKey.objects.get(), by="test", caller=caller)
+
+    assert {server.send(ask).status for server in servers for _ in range(8)} == {401}

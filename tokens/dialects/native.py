@@ -47,9 +47,12 @@ class RedeemToken(NativeDoor):
         self.relying_party = found
 
     def post(self, request: Request) -> Response:
+        RelyingParty.objects.touch(
+            self.relying_party
+        )  # before the token is spent: its failure costs nothing yet
         secret = text_field(json_body(request), "token", longest=256, required=True)
         redemption = redeem(secret, relying_party=self.relying_party, caller=self.caller)
-        return Response(_told(redemption, audience=self.relying_party.identifier))
+        return Response(told(redemption, audience=self.relying_party.identifier))
 
 
 class NothingHere(NativeDoor):
@@ -58,7 +61,7 @@ class NothingHere(NativeDoor):
     action = "api"
 
 
-def _told(redemption: Redemption, *, audience: str) -> dict[str, Any]:
+def told(redemption: Redemption, *, audience: str) -> dict[str, Any]:
     """What the relying party learns (wire.md, section 1, "Redeem")."""
     token, agent, session = redemption.token, redemption.entry.agent, redemption.token.session
     group = agent.group

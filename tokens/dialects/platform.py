@@ -14,6 +14,7 @@ from groups.models import NAME_LENGTH, USERNAME_LENGTH, Agent, HandOff
 from groups.provisioning import find_or_provision
 from sso_portal.lib.addresses import is_within, parse_networks
 from sso_portal.lib.refusals import Refusal, Refused
+from sso_portal.lib.secrets import digest_of
 from sso_portal.lib.text import why_not_username
 from tokens.dialects.base import TOO_MANY, Door, json_body, text_field
 from tokens.handing_off import address_of
@@ -38,11 +39,12 @@ class PlatformDoor(Door):
         key = PlatformKey.objects.annotate(
             logins_last_minute=issued_last_minute("platform_key")
         ).select_related("group")
-        found = key.shown(request.headers.get("Platform-Key", "").strip()).first()
+        secret = request.headers.get("Platform-Key", "").strip()
+        found = key.shown(secret).first()
         if found is None:
-            raise Refused(UNAUTHORIZED)
+            raise Refused(UNAUTHORIZED, _about_ended(secret))
         rules = AddressRule.objects.filter(group=found.group).values_list("network", flat=True)
-        about = {"actor": f"key:{found.prefix}", "group": found.group}
+        about = {"actor": found.named, "group": found.group}
         if not is_within(self.caller.address, parse_networks(list(rules))):
             raise Refused(UNAUTHORIZED, about | {"details": {"detail": "address not on the list"}})
         if settings.RATE_LIMITS and found.logins_last_minute >= settings.LIMITS_PER_MINUTE["platform"]:
@@ -59,7 +61,7 @@ class SsoLogin(PlatformDoor):
     def post(self, request: Request, subdomain: str = "") -> Response:
         group = self.key.group
         subdomain = (subdomain or getattr(request, "client_subdomain", "")).lower()
-        actor = f"key:{self.key.prefix}"
+        actor = self.key.named
         PlatformKey.objects.touch(self.key)
         try:
             asked = _read(json_body(request))
@@ -90,6 +92,14 @@ class SsoLogin(PlatformDoor):
 
 class NothingHere(PlatformDoor):
     """Every other address under this API's path: it answers no method."""
+
+
+def _about_ended(secret: str) -> dict[str, Any]:
+    """For the audit log of its group: that a key which has ended is in use still. Of one that never was, nothing."""
+    ended = PlatformKey.objects.filter(digest=digest_of(secret)).select_related("group").first()
+    if ended is None:
+        return {}
+    return {"group": ended.group, "about": ended.named, "details": {"detail": "key ended"}}
 
 
 def _answer(success: int, code: int, url: str, message: str, status: str, descriptor: str) -> dict[str, Any]:

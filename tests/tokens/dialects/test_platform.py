@@ -552,6 +552,27 @@ def test_login_refused_for_its_key_is_recorded_without_the_key(send):
     assert "pk_wrong-but-secret" not in str(vars(event))
 
 
+@pytest.mark.parametrize("end", [_revoke, _expire])
+def test_login_with_a_key_that_has_ended_is_recorded_for_its_group(send, platform_key, end):
+    end()
+    send()
+
+    event = Event.objects.get()
+    assert (event.group_id, event.object, event.actor) == (
+        platform_key.group_id,
+        platform_key.named,
+        "anonymous",
+    )
+    assert event.details["detail"] == "key ended"
+
+
+def test_login_with_a_key_that_never_was_is_recorded_for_nobody(send):
+    send(key="pk_wrong")
+
+    event = Event.objects.get()
+    assert (event.group_id, event.object) == (None, "")
+
+
 def test_login_after_sixty_refused_credentials_in_a_minute_is_asked_to_wait(send, agent):
     minute = timezone.now().replace(second=0, microsecond=0)
     for later in (0, 1):  # whichever minute it is when the request comes

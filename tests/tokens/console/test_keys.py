@@ -1,0 +1,442 @@
+"""The keys of a group, as its owner, its auditor and a stranger see them."""
+
+import json
+import re
+import shlex
+from datetime import timedelta
+
+import pytest
+from django.conf import settings
+from django.utils import timezone
+
+from accounts.models import Event, Outcome
+from sso_portal.lib.secrets import new_readable_code, new_secret
+from tests import factories
+from tests.accounts.conftest import code_of
+from tokens.console.keys import curl_sample
+from tokens.models import PlatformKey, State
+
+pytestmark = pytest.mark.django_db
+
+WEEK, HOUR = "604800", "3600"
+SECRET = re.compile(r"pk_[\w-]{43}")
+
+
+@pytest.fixture
+def keys_page(group):
+    return f"/groups/{group.pk}/keys/"
+
+
+@pytest.fixture
+def key(group) -> PlatformKey:
+    return factories.PlatformKeyFactory(group=group, name="Dialer")
+
+
+@pytest.fixture
+def console(owner, visit_as):
+    """The owner's browser; his second factor was shown just now."""
+    return visit_as(owner)
+
+
+def another(group, **fields) -> PlatformKey:
+    return factories.PlatformKeyFactory(group=group, secret=new_secret("pk_"), **fields)
+
+
+def text_of(response) -> str:
+    return " ".join(response.content.decode().split())
+
+
+def lamps_of(response) -> list[str]:
+    """The words beside the lamps: the group's own first."""
+    return [word.strip() for word in re.findall(r"</svg>\s*([^<]*?)\s*</span>", response.content.decode())]
+
+
+# --- Who may ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("role", ["owner", "manager", "auditor"])
+def test_page_opens_for_every_role_without_a_fresh_factor(request, role, key, keys_page, visit_as):
+    response = visit_as(request.getfixturevalue(role), ago=3000).get(keys_page)
+
+    assert response.status_code == 200
+    assert "Dialer" in text_of(response)
+
+
+@pytest.mark.parametrize("role", ["manager", "auditor"])
+def test_page_offers_no_change_to_those_who_may_not(request, role, key, keys_page, visit_as):
+    factories.AddressRuleFactory(group=key.group)
+
+    content = visit_as(request.getfixturevalue(role)).get(keys_page).content.decode()
+
+    assert not re.findall(rf'href="{keys_page}(?:new|addresses|\d)', content)
+
+
+PATHS = ["new/", "{key}/rotate/", "{key}/end/", "{key}/revoke/", "addresses/new/", "addresses/{rule}/remove/"]
+
+
+@pytest.fixture(params=PATHS)
+def change(request, key, keys_page):
+    """The address of a page that changes something."""
+    return keys_page + request.param.format(key=key.pk, rule=factories.AddressRuleFactory(group=key.group).pk)
+
+
+@pytest.mark.parametrize("method", ["get", "post"])
+@pytest.mark.parametrize("role", ["manager", "auditor"])
+def test_change_is_refused_without_the_role(request, method, role, change, visit_as):
+    assert getattr(visit_as(request.getfixturevalue(role)), method)(change).status_code == 403
+    assert Event.objects.get().reason == "role_missing"
+
+
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_change_is_missing_for_a_stranger(method, change, stranger, visit_as):
+    assert getattr(visit_as(stranger), method)(change).status_code == 404
+
+
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_change_asks_for_the_second_factor_again(method, change, owner, visit_as):
+    response = getattr(visit_as(owner, ago=301), method)(change)
+
+    assert response.status_code == 303
+    assert response["Location"].startswith("/accounts/2fa/reauthenticate/")
+    assert (PlatformKey.objects.live().count(), Event.objects.count()) == (1, 0)
+
+
+def test_change_opens_for_the_owner(change, console):
+    assert console.get(change).status_code == 200
+
+
+@pytest.mark.parametrize("act", ["rotate", "end", "revoke"])
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_key_of_another_group_is_missing(act, method, other_group, keys_page, console):
+    foreign = another(other_group)
+
+    assert getattr(console, method)(f"{keys_page}{foreign.pk}/{act}/", {"after": "0"}).status_code == 404
+    assert foreign in PlatformKey.objects.live()
+
+
+@pytest.mark.parametrize("act", ["rotate", "end", "revoke"])
+def test_key_that_is_over_is_missing(act, key, keys_page, console):
+    PlatformKey.objects.update(revoked_at=timezone.now())
+
+    assert console.get(f"{keys_page}{key.pk}/{act}/").status_code == 404
+
+
+def test_number_that_no_database_holds_is_missing(keys_page, console):
+    assert console.get(f"{keys_page}{'9' * 18}/end/").status_code == 404
+    assert console.get(f"{keys_page}{'9' * 19}/end/").status_code == 404
+
+
+# --- The list --------------------------------------------------------------------------------------------------------
+
+
+def test_no_keys_yet_shows_the_next_step(keys_page, console):
+    assert f'href="{keys_page}new/"' in console.get(keys_page).content.decode()
+
+
+def test_nobody_may_call_while_the_list_is_empty(key, keys_page, console):
+    response = text_of(console.get(keys_page))
+
+    assert "Nobody can call yet: the address list is empty" in response
+    assert "Nobody may call yet" in response
+
+
+@pytest.mark.parametrize(
+    ("fields", "word"),
+    [
+        ({}, "Live"),
+        ({"expires_at": timezone.now() + timedelta(days=30)}, "Live"),
+        ({"expires_at": timezone.now() + timedelta(days=3)}, "Ending"),
+        ({"expires_at": timezone.now()}, "Ended"),
+        ({"revoked_at": timezone.now()}, "Revoked"),
+    ],
+)
+def test_state_is_a_lamp_and_a_word(group, keys_page, console, fields, word):
+    another(group, **fields)
+
+    assert lamps_of(console.get(keys_page))[1:] == [word]
+
+
+def test_key_that_is_nearly_a_year_old_is_pointed_out(key, keys_page, console):
+    PlatformKey.objects.update(created_at=timezone.now() - timedelta(days=336))
+
+    response = text_of(console.get(keys_page))
+
+    assert "336 days old" in response
+    assert "It is nearly a year old. Rotate it" in response
+
+
+def test_last_key_that_ends_is_pointed_out(group, key, keys_page, console):
+    PlatformKey.objects.update(expires_at=timezone.now() + timedelta(days=3))
+    assert "No other key goes on after its end" in text_of(console.get(keys_page))
+
+    another(group)
+    assert "No other key goes on after its end" not in text_of(console.get(keys_page))
+
+
+def test_two_live_keys_leave_no_room_for_another(group, key, keys_page, console):
+    another(group)
+
+    content = console.get(keys_page).content.decode()
+
+    assert "Two are live, as many as there may be" in content
+    assert f'href="{keys_page}new/"' not in content
+    assert "/rotate/" not in content
+
+
+def test_keys_of_another_group_are_not_shown(other_group, keys_page, console):
+    another(other_group, name="Of Southgate")
+
+    assert "Of Southgate" not in text_of(console.get(keys_page))
+
+
+def test_page_shows_no_secret_and_no_digest(key, keys_page, console):
+    content = console.get(keys_page).content.decode()
+
+    assert factories.PLATFORM_KEY not in content
+    assert key.digest not in content
+
+
+def test_page_asks_the_database_no_more_for_longer_lists(
+    group, keys_page, console, django_assert_max_num_queries
+):
+    another(group), another(group)
+    for n in range(30):
+        another(group, revoked_at=timezone.now())
+        factories.AddressRuleFactory(group=group, network=f"10.0.{n}.0/24")
+        refuse(group, "unauthorized", detail="key ended")
+    console.get(keys_page)  # notes that the session was used
+
+    with django_assert_max_num_queries(12):
+        response = console.get(keys_page)
+
+    assert "20 keys that are over" in text_of(response)
+
+
+def test_hostile_names_are_shown_as_text(group, keys_page, console):
+    another(group, name="<script>alert(1)</script>")
+    factories.AddressRuleFactory(group=group, note="<img src=x onerror=alert(2)>")
+
+    content = console.get(keys_page).content.decode()
+
+    assert "<script>alert" not in content
+    assert "<img src=x" not in content
+
+
+# --- Making a key ----------------------------------------------------------------------------------------------------
+
+
+def test_new_key_is_shown_once(group, keys_page, console):
+    response = console.post(f"{keys_page}new/", {"name": "Dialer"})
+
+    assert response.status_code == 200
+    secret = SECRET.search(response.content.decode())[0]
+    assert PlatformKey.objects.shown(secret).get().group == group
+    assert secret not in console.get(keys_page).content.decode()
+    assert secret not in str(dict(console.session))
+    assert secret not in str(list(Event.objects.values()))
+
+
+def test_new_key_is_nowhere_kept_by_the_browser(keys_page, console):
+    response = console.post(f"{keys_page}new/", {"name": "Dialer"})
+
+    assert response.headers["Cache-Control"] == "no-store"
+    assert not response.cookies.get("messages")
+
+
+def test_new_key_works_as_its_sample_says(group, entitlement, agent, keys_page, console):
+    factories.AddressRuleFactory(group=group)
+    response = console.post(f"{keys_page}new/", {"name": "Dialer"})
+
+    sample = re.search(r'<pre[^>]* id="sample"[^>]*>(.*?)</pre>', response.content.decode(), re.DOTALL)[1]
+    answer = run(console, unescape(sample))
+
+    assert answer.json()["success"] == 1
+    assert PlatformKey.objects.get().last_used_at is not None
+
+
+def unescape(text: str) -> str:
+    for entity, character in (("&quot;", '"'), ("&#x27;", "'"), ("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&")):
+        text = text.replace(entity, character)
+    return text
+
+
+def run(console, sample: str):
+    """What curl would do."""
+    words = shlex.split(sample.replace("\\\n", " "))
+    headers = dict(words[i + 1].split(": ", 1) for i, word in enumerate(words) if word == "-H")
+    address = next(word for word in words if word.startswith("http"))
+    body = words[words.index("-d") + 1]
+    path = address.removeprefix(settings.PORTAL_URL)
+    return console.post(path, body, content_type=headers.pop("Content-Type"), headers=headers)
+
+
+def test_sample_survives_any_name(group, entitlement):
+    factories.AgentFactory(group=group, username="o'hara $(id) \\", full_name='Aoife "Ó" O’Hara')
+
+    words = shlex.split(curl_sample(group, "pk_secret").replace("\\\n", " "))
+
+    body = json.loads(words[words.index("-d") + 1])
+    assert body == {"username": "o'hara $(id) \\", "fullname": 'Aoife "Ó" O’Hara', "department_id": 1}
+
+
+def test_sample_of_an_empty_group_has_names_to_replace(group):
+    assert "/api/sso/client " in curl_sample(group, "pk_secret")
+
+
+@pytest.mark.parametrize("name", ["", "   ", "a\u202eb", "a\x00b", "x" * 201])
+def test_name_that_cannot_be_is_refused_beside_its_field(keys_page, console, name):
+    response = console.post(f"{keys_page}new/", {"name": name})
+
+    assert 'id="id_name_error"' in response.content.decode()
+    assert not PlatformKey.objects.exists()
+
+
+def test_name_that_is_taken_is_refused_beside_its_field_and_recorded(key, keys_page, console):
+    response = console.post(f"{keys_page}new/", {"name": "dialer"})
+
+    assert response.status_code == 409
+    assert 'id="id_name_error"' in response.content.decode()
+    event = Event.objects.get()
+    assert (event.action, event.outcome, event.reason) == ("key.create", Outcome.REFUSED, "name_taken")
+    assert event.group_id == key.group_id
+
+
+def test_third_key_is_refused_and_recorded(group, key, keys_page, console):
+    another(group)
+
+    response = console.post(f"{keys_page}new/", {"name": "Third"})
+
+    assert response.status_code == 409
+    assert "Two keys are live" in text_of(response)
+    assert not SECRET.search(response.content.decode())
+    assert Event.objects.get().reason == "two_live_keys"
+
+
+def test_name_that_was_typed_is_kept_while_the_second_factor_is_asked_for(keys_page, owner, visit_as):
+    console = visit_as(owner, ago=301)
+
+    asked = console.post(f"{keys_page}new/", {"name": "Dialer of Leeds"})
+    back = console.post(asked["Location"], {"code": code_of()}, follow=True)
+
+    assert back.request["PATH_INFO"] == f"{keys_page}new/"
+    assert 'value="Dialer of Leeds"' in back.content.decode()
+
+
+# --- Rotating, ending, revoking --------------------------------------------------------------------------------------
+
+
+def test_rotation_shows_the_new_key_and_tells_when_the_old_one_ends(key, keys_page, console):
+    response = console.post(f"{keys_page}{key.pk}/rotate/", {"overlap": HOUR})
+
+    key.refresh_from_db()
+    secret = SECRET.search(response.content.decode())[0]
+    assert PlatformKey.objects.shown(secret).get().name == "Dialer"
+    assert key.state == State.ENDING
+    assert key.expires_at.strftime("%Y-%m-%dT%H:%M:%SZ") in response.content.decode()
+
+
+def test_overlap_is_seven_days_unless_chosen_otherwise(key, keys_page, console):
+    content = console.get(f"{keys_page}{key.pk}/rotate/").content.decode()
+
+    assert re.findall(r'value="(\d+)"[^>]*checked', content) == [WEEK]
+
+
+@pytest.mark.parametrize("overlap", ["", "0", "604801", "-1", "x", "9" * 40])
+def test_overlap_that_is_none_is_refused_beside_its_field(key, keys_page, console, overlap):
+    response = console.post(f"{keys_page}{key.pk}/rotate/", {"overlap": overlap})
+
+    assert 'id="id_overlap_error"' in response.content.decode()
+    assert PlatformKey.objects.get().expires_at is None
+
+
+def test_rotation_sent_again_makes_no_further_key(key, keys_page, console):
+    console.post(f"{keys_page}{key.pk}/rotate/", {"overlap": WEEK})
+    response = console.post(f"{keys_page}{key.pk}/rotate/", {"overlap": WEEK})
+
+    assert response.status_code == 409
+    assert PlatformKey.objects.count() == 2
+
+
+def test_end_is_set_and_told(key, keys_page, console):
+    response = console.post(f"{keys_page}{key.pk}/end/", {"after": HOUR}, follow=True)
+
+    key.refresh_from_db()
+    assert key.state == State.ENDING
+    assert f"{key} ends on" in text_of(response)
+
+
+def test_key_is_ended_now(key, keys_page, console):
+    console.post(f"{keys_page}{key.pk}/end/", {"after": "0"})
+
+    assert not PlatformKey.objects.live().exists()
+
+
+def test_end_of_the_last_key_is_warned_of(key, keys_page, console):
+    assert "nobody can call" in text_of(console.get(f"{keys_page}{key.pk}/end/"))
+
+
+def test_revoking_asks_first_and_tells_what_will_happen(key, keys_page, console):
+    PlatformKey.objects.update(last_used_at=timezone.now() - timedelta(hours=2))
+    factories.AddressRuleFactory(group=key.group, network="203.0.113.0/24", note="Leeds")
+
+    response = text_of(console.get(f"{keys_page}{key.pk}/revoke/")).replace("\xa0", " ")
+
+    assert "It was last used 2 hours ago" in response
+    assert "203.0.113.0/24 (Leeds)" in response
+    assert "No other key is live" in response
+    assert key in PlatformKey.objects.live()
+
+
+def test_revoked_key_moves_to_those_that_are_over(key, keys_page, console):
+    response = console.post(f"{keys_page}{key.pk}/revoke/", follow=True)
+
+    assert lamps_of(response)[1:] == ["Revoked"]
+    assert Event.objects.get().action == "key.revoke"
+
+
+# --- Refused calls ---------------------------------------------------------------------------------------------------
+
+
+def refuse(group, reason, *, detail="", door="platform", hours=1) -> Event:
+    return Event.objects.create(
+        at=timezone.now() - timedelta(hours=hours),
+        reference=new_readable_code(),
+        action="login.issue",
+        door=door,
+        outcome=Outcome.REFUSED,
+        reason=reason,
+        group_id=group.pk,
+        details={"detail": detail} if detail else {},
+    )
+
+
+def test_refused_calls_are_counted_by_reason(group, key, keys_page, console):
+    for detail in ("key ended", "key ended", "address not on the list"):
+        refuse(group, "unauthorized", detail=detail)
+    refuse(group, "agent_disabled", detail="suspended")
+    refuse(group, "agent_disabled", detail="disabled")
+
+    response = text_of(console.get(keys_page))
+
+    assert "<strong>2</strong> the key has ended" in response
+    assert "<strong>1</strong> the address is not on the list" in response
+    assert "<strong>2</strong> the agent is disabled, suspended, or has ended" in response
+
+
+def test_latest_refused_calls_lead_to_what_happened(group, keys_page, console):
+    events = [refuse(group, "unknown_department", hours=n) for n in range(1, 8)]
+
+    content = console.get(keys_page).content.decode()
+
+    assert [f"/refused/{event.reference}/" in content for event in events] == [True] * 5 + [False] * 2
+
+
+@pytest.mark.parametrize(
+    "event",
+    [{"hours": 25}, {"door": "agents"}, {"other": True}],
+    ids=["of-yesterday", "of-a-pop", "of-others"],
+)
+def test_refused_calls_are_the_groups_own_of_the_last_day(group, other_group, keys_page, console, event):
+    refuse(other_group if event.pop("other", False) else group, "unknown_department", **event)
+
+    assert "Refused calls" not in text_of(console.get(keys_page))
