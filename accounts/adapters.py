@@ -3,15 +3,33 @@
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.auth_backends import AuthenticationBackend
+from allauth.core import context
 from allauth.mfa.adapter import DefaultMFAAdapter
+from allauth.mfa.utils import is_mfa_enabled
 from django.conf import settings
 from django.http import HttpRequest
+from django.urls import reverse
 
 from accounts import audit, lockout, passwords
+from accounts.fresh_factor import has_fresh_factor
 from accounts.models import Administrator
 from sso_portal.lib import encryption
 from sso_portal.lib.text import canonical_name
 from sso_portal.lib.web import caller_of
+
+
+class Backend(AuthenticationBackend):
+    """Who is signed in."""
+
+    def get_user(self, user_id: int) -> Administrator | None:
+        """The administrator, as he came with the request's session; None when he is inactive."""
+        row = getattr(getattr(context.request, "session", None), "row", None)
+        if row is None or row.administrator_id != user_id:
+            found: Administrator | None = super().get_user(user_id)
+            return found
+        administrator: Administrator = row.administrator
+        return administrator if self.user_can_authenticate(administrator) else None
 
 
 class AccountAdapter(DefaultAccountAdapter):
@@ -53,6 +71,26 @@ class AccountAdapter(DefaultAccountAdapter):
             # Of nobody's name nothing is kept: people type passwords into the wrong field.
             details={"name": name} if Administrator.objects.filter(email=name).exists() else {},
         )
+
+    def is_safe_url(self, url: str | None) -> bool:
+        """Whether a redirect may lead there. What cannot be read may not."""
+        try:
+            return bool(super().is_safe_url(url))
+        except ValueError:
+            return False
+
+    def is_reauthentication_required(self, *, app: str, **kwargs: Any) -> bool:
+        """Not while a second factor is fresh: pages of allauth's ask as ours do."""
+        return not has_fresh_factor(context.request) and super().is_reauthentication_required(
+            app=app, **kwargs
+        )
+
+    def get_reauthentication_methods(self, user: Any) -> list[dict[str, Any]]:
+        """The second factor, whichever he has; the password only to set up the first."""
+        if not user.is_authenticated:
+            return []
+        name = "mfa_reauthenticate" if is_mfa_enabled(user) else "account_reauthenticate"
+        return [{"id": name.removeprefix("account_"), "description": "", "url": reverse(name)}]
 
     def get_client_ip(self, request: HttpRequest) -> str:
         return caller_of(request).address_text

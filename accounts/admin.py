@@ -8,6 +8,7 @@ from django.contrib.auth.admin import UserAdmin
 from django.http import HttpRequest
 
 from accounts import audit
+from accounts.ending_sessions import EndReason, end_sessions
 from accounts.models import Administrator, Attempt, Event
 from sso_portal.lib.web import caller_of
 
@@ -62,6 +63,16 @@ class AdministratorAdmin(Audited, UserAdmin):
         ("Dates", {"fields": ("last_login", "created_at")}),
     )
     add_fieldsets = ((None, {"fields": ("email", "full_name", "usable_password", "password1", "password2")}),)
+
+    def save_model(self, request: HttpRequest, obj: Administrator, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        if not obj.is_active:
+            end_sessions(
+                obj.sessions.all(),
+                reason=EndReason.STOPPED,
+                by=f"administrator:{request.user.get_username()}",
+                caller=caller_of(request, door="backoffice"),
+            )
 
 
 class ReadOnlyAdmin(Audited, admin.ModelAdmin):

@@ -6,11 +6,11 @@ from typing import Any, Protocol
 
 from accounts import lockout
 from accounts.models import Event, Outcome
+from sso_portal.lib.inserting import insert_many
 from sso_portal.lib.refusals import Refused
 from sso_portal.lib.web import Caller
 
 ANONYMOUS = "anonymous"
-MANY = 1000  # rows of one INSERT
 
 
 class HasId(Protocol):
@@ -22,7 +22,8 @@ class HasSubdomain(Protocol):
 
 
 class HasSubject(Protocol):
-    subject: str
+    @property
+    def subject(self) -> str: ...
 
 
 def record(
@@ -80,7 +81,7 @@ def record_many(
         "agent_header": _storable(caller.agent_header),
         "details": _storable_details(details or {}),
     }
-    Event.objects.bulk_create([Event(agent=agent.subject, **common) for agent in agents], batch_size=MANY)
+    insert_many(Event, common=common, own=["agent"], rows=([agent.subject] for agent in agents))
 
 
 def record_refusal(refused: Refused, *, caller: Caller) -> None:

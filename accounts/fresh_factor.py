@@ -1,16 +1,36 @@
 """Asking for the second factor again before a page that changes who can get in."""
 
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
 from urllib.parse import urlencode
 
 from allauth.account.authentication import get_authentication_records
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse, QueryDict
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, QueryDict
 from django.urls import reverse
 from django.utils import timezone
 
 from sso_portal.lib.web import see_other
 
 KEPT = "kept_form"  # in the session: the address of a form that was sent too late, and what was typed into it
+
+
+View = Callable[..., HttpResponseBase]
+
+
+def behind_fresh_factor(view: View) -> View:
+    """A view of the administrator's own that asks for the second factor again after five minutes."""
+
+    @wraps(view)
+    @login_required
+    def checked(request: HttpRequest, **named: Any) -> HttpResponseBase:
+        if not has_fresh_factor(request):
+            return ask_for_second_factor(request)
+        return view(request, **named)
+
+    return checked
 
 
 def has_fresh_factor(request: HttpRequest) -> bool:
@@ -27,6 +47,12 @@ def ask_for_second_factor(request: HttpRequest) -> HttpResponse:
         typed.pop("csrfmiddlewaretoken", None)
         request.session[KEPT] = [request.path, typed.urlencode()]
     return see_other(f"{reverse('mfa_reauthenticate')}?{urlencode({'next': request.get_full_path()})}")
+
+
+def is_form_kept(request: HttpRequest, url: str) -> bool:
+    """Whether what was typed into the form at this address waits for the second factor."""
+    path, _typed = request.session.get(KEPT) or ("", "")
+    return bool(path) and path == url.partition("?")[0]
 
 
 def kept_form(request: HttpRequest) -> QueryDict | None:

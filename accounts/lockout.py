@@ -1,11 +1,15 @@
 """Lock-out: five wrong passwords in a quarter of an hour lock a name at a door for half an hour."""
 
+from collections.abc import Iterable
+from datetime import datetime
+
 from django.conf import settings
 
 from accounts.models import Attempt, Tally
 from sso_portal.lib.secrets import digest_of
 
 MAIN_DOOR = "main"
+SECOND_FACTOR = "second factor"  # of administrators, by e-mail: counted apart from passwords
 LONGEST_NAME = 254
 
 
@@ -25,6 +29,18 @@ def forget(*, door: str, name: str) -> bool:
     return Attempt.objects.clear(door=door, name=_kept(name))
 
 
+def locked_until(*, door: str, names: Iterable[str]) -> dict[str, datetime]:
+    """Which of these names are locked at a door, and until when."""
+    kept = {_kept(name): name for name in names}
+    rows = Attempt.objects.locked().filter(door=door, name__in=kept).values_list("name", "locked_until")
+    return {kept[name]: until for name, until in rows if until is not None}
+
+
+def forget_many(*, door: str, names: Iterable[str]) -> int:
+    """Start the counts of all these names anew; how many there were."""
+    return Attempt.objects.clear_many(door=door, names=[_kept(name) for name in names])
+
+
 def _kept(name: str) -> str:
     """The name as the counter keeps it: two long names never share one."""
     return name if len(name) <= LONGEST_NAME else f"sha256:{digest_of(name)}"
@@ -35,3 +51,10 @@ def may_go_on(*, limit: str, who: str) -> bool:
     if not settings.RATE_LIMITS:
         return True
     return Tally.objects.count_one(limit=limit, who=who, most=settings.LIMITS_PER_MINUTE[limit])
+
+
+def may_go_on_this_hour(*, limit: str, who: str) -> bool:
+    """Count one against a limit of LIMITS_PER_HOUR; False when this hour's are used up."""
+    if not settings.RATE_LIMITS:
+        return True
+    return Tally.objects.count_one(limit=limit, who=who, most=settings.LIMITS_PER_HOUR[limit], hourly=True)

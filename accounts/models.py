@@ -1,6 +1,7 @@
 """Administrators, the append-only audit log, and the counters that lock and slow down."""
 
-from datetime import timedelta
+from collections.abc import Collection
+from datetime import datetime, timedelta
 from typing import Any, ClassVar, Self
 
 from django.conf import settings
@@ -75,6 +76,65 @@ class Administrator(AbstractBaseUser, PermissionsMixin):
         self.email = canonical_name(self.email)
 
 
+class AdministratorSessionQuerySet(models.QuerySet["AdministratorSession"]):
+    def live(self) -> Self:
+        """Those that are neither idle nor past their end: those that the console opens for."""
+        return self.filter(ends_at__gt=Now(), last_seen_at__gt=Now() - settings.ADMINISTRATOR_IDLE)
+
+    def over(self) -> Self:
+        """Those that nothing can bring back."""
+        return self.filter(Q(ends_at__lte=Now()) | Q(last_seen_at__lte=Now() - settings.ADMINISTRATOR_IDLE))
+
+    def touch_if_due(self, session: "AdministratorSession") -> None:
+        """Note that somebody used the session: at most once a minute. Needs `now`."""
+        now: datetime = session.now  # type: ignore[attr-defined]  # the database's clock, annotated
+        if now - session.last_seen_at >= timedelta(minutes=1):
+            self.live().filter(pk=session.pk).update(last_seen_at=Now())
+
+
+class AdministratorSession(models.Model):
+    """A browser's session at the main door: its cookie holds the key, this row the key's digest.
+
+    Rows without an administrator are of browsers in the middle of signing in. A session that ends is deleted.
+    """
+
+    digest = models.CharField(max_length=64, unique=True)
+    administrator = models.ForeignKey(
+        Administrator, on_delete=models.CASCADE, null=True, related_name="sessions"
+    )
+    content = models.TextField()  # what views keep in it, encrypted: the secret of an app being set up, say
+    methods = models.JSONField(
+        default=list
+    )  # how he signed in and confirmed: "password", "totp", "webauthn" …
+    started_at = models.DateTimeField(db_default=Now())
+    last_seen_at = models.DateTimeField(db_default=Now())
+    ends_at = models.DateTimeField(db_index=True)
+    address = models.CharField(max_length=45, blank=True)
+    agent_header = models.CharField(max_length=256, blank=True)
+
+    objects = AdministratorSessionQuerySet.as_manager()
+
+    class Meta:
+        indexes: ClassVar = [
+            models.Index(
+                fields=["administrator", "-last_seen_at"],
+                name="session_of_administrator",
+                condition=Q(administrator__isnull=False),
+            ),
+        ]
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=Q(ends_at__gt=F("started_at")), name="admin_session_ends_after_start"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.administrator or 'nobody yet'} since {self.started_at}"
+
+
+ADMINISTRATORS_DOORS = ("main", "backoffice")  # by which administrators come in
+
+
 class Outcome(models.TextChoices):
     OK = "ok", "done"
     REFUSED = "refused", "refused"
@@ -110,6 +170,13 @@ class Event(models.Model):
             models.Index(fields=["agent", "-at"], name="event_of_agent", condition=~Q(agent="")),
             models.Index(fields=["object"], name="event_about_object", condition=~Q(object="")),
             models.Index(fields=["group_id", "action", "-at"], name="event_of_group_by_action"),
+            # Few events are in these, so that they cost the pop nothing.
+            models.Index(fields=["group_id", "-at"], name="refusal_of_group", condition=Q(outcome="refused")),
+            models.Index(
+                fields=["group_id", "actor", "-at"],
+                name="event_of_administrator",
+                condition=Q(door__in=ADMINISTRATORS_DOORS),
+            ),
         ]
         constraints: ClassVar = [
             models.CheckConstraint(condition=Q(outcome__in=Outcome.values), name="event_outcome_known"),
@@ -150,6 +217,10 @@ class AttemptQuerySet(models.QuerySet["Attempt"]):
         """Forget the failures of this name; whether there were any."""
         return bool(self.filter(door=door, name=name, failures__gt=0).update(failures=0, locked_until=None))
 
+    def clear_many(self, *, door: str, names: Collection[str]) -> int:
+        """Forget the failures of all these names; of how many there were some."""
+        return self.filter(door=door, name__in=names, failures__gt=0).update(failures=0, locked_until=None)
+
     def locked(self) -> Self:
         """The names that are locked now."""
         return self.filter(locked_until__gt=Now())
@@ -178,9 +249,10 @@ class Attempt(models.Model):
 class TallyQuerySet(models.QuerySet["Tally"]):
     """Throttles, counted where every node sees them."""
 
-    def count_one(self, *, limit: str, who: str, most: int) -> bool:
-        """Count one against a limit a minute; False when it is used up. The row count decides."""
+    def count_one(self, *, limit: str, who: str, most: int, hourly: bool = False) -> bool:
+        """Count one against a limit a minute (or an hour); False when it is used up. The row count decides."""
         minute = timezone.now().replace(second=0, microsecond=0)
+        minute = minute.replace(minute=0) if hourly else minute
         tally = self.filter(limit=limit, who=who, minute=minute)
         if tally.filter(times__lt=most).update(times=F("times") + 1):
             return True
@@ -189,7 +261,7 @@ class TallyQuerySet(models.QuerySet["Tally"]):
 
 
 class Tally(models.Model):
-    """How often something limited happened in one minute."""
+    """How often something limited happened in one minute, or in the hour that begins with it."""
 
     limit = models.CharField(max_length=32)
     who = models.CharField(max_length=64)

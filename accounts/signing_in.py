@@ -6,21 +6,25 @@ from allauth.account import signals as account
 from allauth.account.internal.flows.login import record_authentication
 from allauth.mfa import signals as mfa
 from allauth.mfa.models import Authenticator
-from django.contrib.auth.signals import user_logged_out
+from django.contrib.auth.signals import user_logged_in, user_logged_out
 from django.dispatch import receiver
 from django.http import HttpRequest
-from django.utils import timezone
 
 from accounts import audit
+from accounts.ending_sessions import EndReason, begin_session, end_sessions
 from accounts.models import Administrator
+from sso_portal.lib.secrets import digest_of
 from sso_portal.lib.web import caller_of
 
-STARTED = "started"  # epoch seconds, in the administrator's session
+
+@receiver(user_logged_in)
+def _let_in(request: HttpRequest, user: Administrator, **_: Any) -> None:
+    request.session.save()  # so that it counts among his
+    begin_session(user, key=request.session.session_key or "", caller=caller_of(request))
 
 
 @receiver(account.user_logged_in)
 def _signed_in(request: HttpRequest, user: Administrator, **_: Any) -> None:
-    request.session[STARTED] = timezone.now().timestamp()
     _record(request, user, "administrator.sign_in")
 
 
@@ -34,6 +38,7 @@ def _signed_out(request: HttpRequest, user: Administrator | None, **_: Any) -> N
 @receiver(account.password_reset)
 def _password_changed(request: HttpRequest, user: Administrator, **_: Any) -> None:
     _record(request, user, "administrator.change_password")
+    _end_others(request, user, EndReason.PASSWORD)
 
 
 @receiver(mfa.authenticator_added)
@@ -54,11 +59,26 @@ def _factor_refused(request: HttpRequest, user: Administrator, **_: Any) -> None
     )
 
 
+@receiver(mfa.authenticator_removed)
+def _factor_removed(request: HttpRequest, user: Administrator, **_: Any) -> None:
+    _end_others(request, user, EndReason.FACTOR)
+
+
 @receiver(mfa.authenticator_added)
 @receiver(mfa.authenticator_removed)
 @receiver(mfa.authenticator_reset)
 def _factors_changed(request: HttpRequest, user: Administrator, authenticator: Any, **_: Any) -> None:
     _record(request, user, "administrator.change_factors", {"factor": authenticator.type})
+
+
+def _end_others(request: HttpRequest, user: Administrator, reason: EndReason) -> None:
+    this = digest_of(request.session.session_key or "")
+    end_sessions(
+        user.sessions.exclude(digest=this),
+        reason=reason,
+        by=f"administrator:{user.email}",
+        caller=caller_of(request),
+    )
 
 
 def _record(

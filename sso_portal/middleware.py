@@ -2,11 +2,15 @@
 
 import re
 from collections.abc import Callable
+from typing import cast
 
 import structlog
 from django.conf import settings
 from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponseBase
+from django.middleware.locale import LocaleMiddleware
+from django.utils import translation
+from django.utils.translation import gettext_noop
 
 from accounts import audit
 from sso_portal import pages
@@ -20,11 +24,15 @@ GetResponse = Callable[[HttpRequest], HttpResponseBase]
 HEALTH_PATHS = ("/healthz", "/readyz")
 UPLOADS = re.compile(r"/groups/[0-9]{1,9}/(?:[a-z]+/)*(?:import|roster)/")  # pages that take CSV files
 PERMISSIONS_POLICY = "camera=(), geolocation=(), microphone=(), payment=(), usb=()"
-UNREADABLE = Refusal("unreadable", "This address holds characters that no address has.", 400)
-TOO_LARGE = Refusal("too_large", "This is larger than anything the portal asks for.", 413)
-NO_ADDRESS = Refusal("no_address", "The portal cannot tell from which address this request comes.", 400)
-WRONG_METHOD = Refusal("method_not_allowed", "This page answers to links and to its own forms only.", 405)
-UNKNOWN_HOST = Refusal("unknown_host", "Nothing is served under this host name.", 421)
+UNREADABLE = Refusal("unreadable", gettext_noop("This address holds characters that no address has."), 400)
+TOO_LARGE = Refusal("too_large", gettext_noop("This is larger than anything the portal asks for."), 413)
+NO_ADDRESS = Refusal(
+    "no_address", gettext_noop("The portal cannot tell from which address this request comes."), 400
+)
+WRONG_METHOD = Refusal(
+    "method_not_allowed", gettext_noop("This page answers to links and to its own forms only."), 405
+)
+UNKNOWN_HOST = Refusal("unknown_host", gettext_noop("Nothing is served under this host name."), 421)
 
 
 def edge(get_response: GetResponse) -> GetResponse:
@@ -42,9 +50,24 @@ def edge(get_response: GetResponse) -> GetResponse:
         response.headers.setdefault("X-Request-Id", request.reference)  # type: ignore[attr-defined]
         response.headers.setdefault("Permissions-Policy", PERMISSIONS_POLICY)
         response.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
-        if not request.path.startswith(settings.STATIC_URL):
+        if not request.path.startswith(settings.STATIC_URL) and not hasattr(response, "is_kept"):
             response.headers["Cache-Control"] = "no-store"
         return response
+
+    return middleware
+
+
+def language(get_response: GetResponse) -> GetResponse:
+    """Pages speak the browser's language, as far as it is ours; software is always answered in English."""
+    of_pages: GetResponse = cast("GetResponse", LocaleMiddleware(get_response))
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        if not request.path.startswith("/api/"):
+            return of_pages(request)
+        with translation.override(
+            settings.LANGUAGE_CODE
+        ):  # or a page before, in this thread, would choose it
+            return get_response(request)
 
     return middleware
 

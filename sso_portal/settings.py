@@ -50,8 +50,10 @@ LIMITS_PER_MINUTE = {
     "refused credentials": 60,
     "recorded refusals": 60,  # of one address that says no name: the log is not for strangers to fill
 }
+LIMITS_PER_HOUR = {"invitations": 20}  # mails of one group
 ADMINISTRATOR_IDLE = timedelta(minutes=15)
 ADMINISTRATOR_LONGEST = timedelta(hours=8)
+ADMINISTRATOR_SESSIONS = 3  # at once; one more ends the least recently used
 
 # --- Django ------------------------------------------------------------------------------------------------------
 
@@ -77,7 +79,7 @@ INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.humanize",
     "django.contrib.messages",
-    "django.contrib.sessions",
+    "django.contrib.sessions",  # for `manage.py clearsessions`; the sessions are in accounts
     "django.contrib.staticfiles",
     "allauth",
     "allauth.account",
@@ -95,7 +97,7 @@ MIDDLEWARE = [
     "csp.middleware.CSPMiddleware",
     "sso_portal.middleware.admission",
     "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.middleware.locale.LocaleMiddleware",
+    "sso_portal.middleware.language",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
@@ -153,7 +155,7 @@ CACHES = {
 # --- Administrators: e-mail, password, second factor (allauth) ---------------------------------------------------
 
 AUTH_USER_MODEL = "accounts.Administrator"
-AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+AUTHENTICATION_BACKENDS = ["accounts.adapters.Backend"]
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "home"
 PASSWORD_HASHERS = ["sso_portal.lib.hashing.PeopleHasher"]
@@ -174,8 +176,8 @@ ACCOUNT_REAUTHENTICATION_TIMEOUT = 300
 ACCOUNT_PREVENT_ENUMERATION = True
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if HTTPS else "http"
-if not RATE_LIMITS:
-    ACCOUNT_RATE_LIMITS = False
+# Wrong codes are counted in the database (accounts/forms.py), and never by the address that a call center shares.
+ACCOUNT_RATE_LIMITS = {"login_failed": None} if RATE_LIMITS else False
 MFA_ADAPTER = "accounts.adapters.MFAAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
@@ -185,6 +187,9 @@ MFA_TOTP_TOLERANCE = 1  # step of 30 seconds, for clocks and for slow typing (RF
 MFA_TOTP_ISSUER = "Agent Portal"
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = DEMO
 MFA_FORMS = {
+    "authenticate": "accounts.forms.CodeForm",
+    "reauthenticate": "accounts.forms.ConfirmForm",
+    "authenticate_webauthn": "accounts.forms.AuthenticateForm",
     "login_webauthn": "accounts.forms.LoginForm",
     "add_webauthn": "accounts.forms.AddForm",
     "reauthenticate_webauthn": "accounts.forms.ReauthenticateForm",
@@ -193,6 +198,7 @@ MFA_FORMS = {
 EMAIL_CONFIG = env.email(
     "EMAIL_URL", default=f"filemail:///{BASE_DIR / 'var' / 'mail'}" if DEMO else "smtp://localhost:25"
 )
+EMAIL_TIMEOUT = 10  # seconds
 vars().update(EMAIL_CONFIG)
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default=f"portal@{PORTAL_HOST}")
 
@@ -200,6 +206,7 @@ DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default=f"portal@{PORTAL_HOST
 
 # Under https the __Host- prefix binds a cookie to exactly this host; browsers refuse the prefix over http.
 COOKIE_PREFIX = "__Host-" if HTTPS else ""
+SESSION_ENGINE = "accounts.sessions"
 SESSION_COOKIE_NAME = f"{COOKIE_PREFIX}administrator"
 AGENT_COOKIE_NAME = f"{COOKIE_PREFIX}agent"
 PENDING_COOKIE_NAME = f"{COOKIE_PREFIX}agent_pending"
@@ -210,6 +217,11 @@ CSRF_COOKIE_HTTPONLY = True
 SESSION_EXPIRE_AT_BROWSER_CLOSE = True
 SESSION_COOKIE_AGE = int(ADMINISTRATOR_LONGEST.total_seconds())
 LANGUAGE_COOKIE_NAME = "language"
+LANGUAGE_COOKIE_AGE = int(timedelta(days=365).total_seconds())
+LANGUAGE_COOKIE_SECURE = HTTPS
+LANGUAGE_COOKIE_HTTPONLY = True
+LANGUAGE_COOKIE_SAMESITE = "Lax"
+THEME_COOKIE_NAME = "theme"  # like the language's, which it lasts as long as
 CSRF_FAILURE_VIEW = "sso_portal.views.csrf_failure"
 
 SECURE_SSL_REDIRECT = HTTPS
@@ -236,7 +248,7 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
-DATA_UPLOAD_MAX_NUMBER_FIELDS = 200
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 1000  # fifty clients with all their campaigns to tick
 # Uploads stay in memory: the outermost middleware has measured the whole request before.
 FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.MemoryFileUploadHandler"]
 FILE_UPLOAD_MAX_MEMORY_SIZE = LARGEST_UPLOAD = 5 * 1024 * 1024  # some 20,000 agents

@@ -20,6 +20,7 @@ urlpatterns = [
     path("accounts/2fa/totp/activate/", csp_update({"img-src": ["data:"]})(activate_totp)),
     # Nobody signs up or changes his address: operators register administrators.
     re_path(r"^accounts/(?:signup|email|confirm-email|inactive)/", views.nothing_here),
+    path("", include("accounts.urls")),
     path("accounts/", include("allauth.urls")),
     path("backoffice/", admin.site.urls),
     path("", include("groups.urls")),

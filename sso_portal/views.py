@@ -8,6 +8,7 @@ from django.db import InterfaceError, OperationalError, connection
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.template.loader import render_to_string
 from django.urls import reverse
+from django.utils.translation import gettext_noop
 
 from accounts import audit
 from accounts.middleware import OTHER_DOORS
@@ -16,12 +17,16 @@ from sso_portal import pages
 from sso_portal.lib.refusals import NOT_FOUND, UNAVAILABLE, Refusal, Refused
 from sso_portal.lib.web import caller_of, reference_of
 
-FORBIDDEN = Refusal("forbidden", "This page is not for your account.", 403)
-BAD_REQUEST = Refusal("bad_request", "The portal could not read this request.", 400)
-TOO_MANY = Refusal("too_many_requests", "This was tried very often just now. Please wait a minute.", 429)
-BROKEN = Refusal("internal_error", "Something is wrong on our side. It was written down.", 500)
+FORBIDDEN = Refusal("forbidden", gettext_noop("This page is not for your account."), 403)
+BAD_REQUEST = Refusal("bad_request", gettext_noop("The portal could not read this request."), 400)
+TOO_MANY = Refusal(
+    "too_many_requests", gettext_noop("This was tried very often just now. Please wait a minute."), 429
+)
+BROKEN = Refusal("internal_error", gettext_noop("Something is wrong on our side. It was written down."), 500)
 STALE = Refusal(
-    "stale_form", "This page was open for a long time. Please go back, reload it, and try again.", 403
+    "stale_form",
+    gettext_noop("This page was open for a long time. Please go back, reload it, and try again."),
+    403,
 )
 
 

@@ -1,14 +1,20 @@
 """Rows for tests, valid unless a test says otherwise."""
 
+import base64
+import hashlib
 from datetime import timedelta
 from typing import Any
 
 import factory
 from allauth.mfa.models import Authenticator
+from cryptography.hazmat.primitives.asymmetric import ec
 from django.contrib.auth.hashers import make_password
 from django.utils import timezone
+from fido2.cose import ES256
+from fido2.utils import websafe_encode
+from fido2.webauthn import AttestationObject, AttestedCredentialData, AuthenticatorData, CollectedClientData
 
-from accounts.models import Administrator
+from accounts.models import Administrator, Event, Outcome
 from groups import models as groups
 from sso_portal.lib.encryption import encrypt
 from sso_portal.lib.secrets import digest_of, new_secret
@@ -49,6 +55,65 @@ class SecondFactorFactory(factory.django.DjangoModelFactory):
     data = factory.LazyFunction(lambda: {"secret": encrypt(TOTP_SECRET)})
 
 
+class RecoveryCodesFactory(factory.django.DjangoModelFactory):
+    """Ten recovery codes: `.wrap().get_unused_codes()`."""
+
+    class Meta:
+        model = Authenticator
+
+    user = factory.SubFactory(AdministratorFactory)
+    type = Authenticator.Type.RECOVERY_CODES
+    data = factory.LazyFunction(lambda: {"seed": encrypt("5eed" * 20), "used_mask": 0})
+
+
+class PasskeyFactory(factory.django.DjangoModelFactory):
+    """A passkey as a browser registered it; nobody has its private half."""
+
+    class Meta:
+        model = Authenticator
+
+    user = factory.SubFactory(AdministratorFactory)
+    type = Authenticator.Type.WEBAUTHN
+    data = factory.LazyFunction(lambda: {"name": "My key", "credential": _registered_credential()})
+
+
+def _registered_credential() -> dict[str, Any]:
+    key = ES256.from_cryptography_key(ec.generate_private_key(ec.SECP256R1()).public_key())
+    made = AuthenticatorData.create(
+        rp_id_hash=hashlib.sha256(b"localhost").digest(),
+        flags=AuthenticatorData.FLAG.UP | AuthenticatorData.FLAG.AT,
+        counter=0,
+        credential_data=AttestedCredentialData.create(bytes(16), b"credential", key),
+    )
+    origin = CollectedClientData.create("webauthn.create", b"challenge", "http://localhost:8000")
+    return {
+        "id": websafe_encode(b"credential"),
+        "rawId": websafe_encode(b"credential"),
+        "type": "public-key",
+        "response": {
+            "clientDataJSON": websafe_encode(origin),
+            "attestationObject": websafe_encode(AttestationObject.create("none", made, {})),
+        },
+    }
+
+
+class EventFactory(factory.django.DjangoModelFactory):
+    """A login that was issued, now; with a `reason`, one that was refused."""
+
+    class Meta:
+        model = Event
+
+    at = factory.LazyFunction(timezone.now)
+    reference = factory.Sequence(lambda n: f"TEST-0000-{n:04}")
+    door = "agents"
+    actor = factory.LazyAttribute(lambda row: f"agent:{row.agent}")
+    action = "login.issue"
+    reason = ""
+    outcome = factory.LazyAttribute(lambda row: Outcome.REFUSED if row.reason else Outcome.OK)
+    client = "demoaws"
+    agent = "0" * 32
+
+
 class GroupFactory(factory.django.DjangoModelFactory):
     class Meta:
         model = groups.Group
@@ -64,6 +129,35 @@ class MembershipFactory(factory.django.DjangoModelFactory):
     administrator = factory.SubFactory(AdministratorFactory)
     group = factory.SubFactory(GroupFactory)
     role = groups.Role.OWNER
+
+
+class GroupLogoFactory(factory.django.DjangoModelFactory):
+    """A logo of one white pixel."""
+
+    class Meta:
+        model = groups.GroupLogo
+
+    group = factory.SubFactory(GroupFactory)
+    image = base64.b64decode(
+        "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8/5+hHgAHggJ/PchI7wAAAABJRU5ErkJggg=="
+    )
+    digest = "0123456789abcdef"
+
+
+class InvitationFactory(factory.django.DjangoModelFactory):
+    """An open invitation; the secret for its link is in `secret`."""
+
+    class Meta:
+        model = groups.Invitation
+        exclude = ("secret",)
+
+    secret = factory.LazyFunction(lambda: new_secret("iv_"))
+    digest = factory.LazyAttribute(lambda row: digest_of(row.secret))
+    group = factory.SubFactory(GroupFactory)
+    email = factory.Sequence(lambda n: f"newcomer{n}@portal.example")
+    role = groups.Role.MANAGER
+    invited_by = "administrator:owner@portal.example"
+    expires_at = factory.LazyFunction(lambda: timezone.now() + timedelta(days=7))
 
 
 class ClientFactory(factory.django.DjangoModelFactory):

@@ -1,16 +1,21 @@
 """CSV in and out: files from any spreadsheet can be read, and none that is written can run a formula."""
 
+import codecs
 import csv
 import io
 import itertools
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from django.http import StreamingHttpResponse
 from django.utils.translation import gettext as _
 
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 DELIMITERS = ",;\t"
+SURPLUS = "+"  # the name of the cells for which the header has none
+MOST_COLUMNS = 50
+LONGEST_HEADER = 10_000  # characters, to tell the delimiter by
 
 
 class UnreadableCSV(ValueError):
@@ -28,12 +33,17 @@ class Table:
 def safe_cell(value: object) -> str:
     """A cell that no spreadsheet takes for a formula: an apostrophe goes before what looks like one."""
     text = "" if value is None else str(value)
-    return f"'{text}" if text.startswith(FORMULA_STARTS) else text
+    return f"'{text}" if _looks_like_formula(text) else text
 
 
 def unguarded(cell: str) -> str:
     """The cell without the apostrophe that `safe_cell` put there."""
-    return cell[1:] if cell[:1] == "'" and cell[1:].startswith(FORMULA_STARTS) else cell
+    return cell[1:] if cell[:1] == "'" and _looks_like_formula(cell[1:]) else cell
+
+
+def _looks_like_formula(text: str) -> bool:
+    # Apostrophes before it are looked through, or one of its own would be taken for ours.
+    return text.lstrip("'").startswith(FORMULA_STARTS)
 
 
 def csv_response(
@@ -65,40 +75,70 @@ def read(content: bytes, *, most_rows: int) -> Table:
     Raises UnreadableCSV.
     """
     text = _decoded(content)
-    first_line = text.lstrip("\r\n").partition("\n")[0]
-    delimiter = max(DELIMITERS, key=first_line.count)
+    lines = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter_of(text), strict=True)
+    header: list[str] = []
+    rows: list[tuple[int, dict[str, str]]] = []
+    begins = 1
     try:
-        lines = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-        header = [name.strip().lower() for name in next((line for line in lines if any(line)), [])]
-        if not header:
-            raise UnreadableCSV(_("The file is empty."))
-        if doubled := {name for name in header if name and header.count(name) > 1}:
-            raise UnreadableCSV(_("The column “%s” is there twice.") % min(doubled)[:40])
-        rows: list[tuple[int, dict[str, str]]] = []
-        begins = lines.line_num + 1
         for line in lines:
             if any(cell.strip() for cell in line):
-                rows.append((begins, _row(header, line)))
+                if not header:
+                    header = _header(line)
+                elif len(rows) == most_rows:
+                    raise UnreadableCSV(
+                        _("The file has more than %s rows. Please split it.") % f"{most_rows:,}"
+                    )
+                else:
+                    rows.append((begins, _row(header, line)))
             begins = lines.line_num + 1
-            if len(rows) > most_rows:
-                raise UnreadableCSV(_("The file has more than %s rows. Please split it.") % f"{most_rows:,}")
     except csv.Error as error:
-        raise UnreadableCSV(_("The file is no CSV: %s.") % error) from error
+        raise UnreadableCSV(
+            _("Line %s cannot be read: a quotation mark is not closed, or stands where none may be.") % begins
+        ) from error
+    if not header:
+        raise UnreadableCSV(_("The file is empty."))
     return Table(header, rows)
 
 
+def _header(line: list[str]) -> list[str]:
+    header = [unguarded(name.strip()).strip().lower() for name in line]
+    while header and not header[-1]:
+        header.pop()
+    if len(header) > MOST_COLUMNS:
+        raise UnreadableCSV(_("The file has more than %s columns.") % MOST_COLUMNS)
+    if doubled := [name for name, times in Counter(header).items() if name and times > 1]:
+        raise UnreadableCSV(_("The column “%s” is there twice.") % doubled[0][:40])
+    return ["" if name == SURPLUS else name for name in header]
+
+
 def _row(header: list[str], line: list[str]) -> dict[str, str]:
-    cells = {name: unguarded(cell.strip()) for name, cell in zip(header, line, strict=False) if name}
-    row = {name: cells.get(name, "") for name in header if name}
-    surplus = [cell for cell in line[len(header) :] if cell.strip()]
-    return row | ({"+": ", ".join(surplus)} if surplus else {})
+    cells = [unguarded(cell.strip()).strip() for cell in line[: len(header)]]
+    named = itertools.zip_longest(header, cells, fillvalue="")
+    row = {name: cell for name, cell in named if name}
+    surplus = [cell.strip() for cell in line[len(header) :] if cell.strip()]
+    return row | ({SURPLUS: ", ".join(surplus)} if surplus else {})
+
+
+def _delimiter_of(text: str) -> str:
+    """The delimiter that parts the first line into most cells."""
+    first_line = text.lstrip("\r\n")[:LONGEST_HEADER].partition("\n")[0]
+
+    def cells(delimiter: str) -> int:
+        try:
+            return len(next(csv.reader([first_line], delimiter=delimiter), []))
+        except csv.Error:
+            return 0
+
+    return max(DELIMITERS, key=cells)
 
 
 def _decoded(content: bytes) -> str:
-    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         encodings = ["utf-16"]
+    elif content.startswith(codecs.BOM_UTF8):
+        encodings = ["utf-8-sig"]
     else:
-        encodings = ["utf-8-sig", "cp1252"]
+        encodings = ["utf-8", "cp1252"]
     for encoding in encodings:
         try:
             text = content.decode(encoding)

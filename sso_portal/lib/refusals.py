@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.utils.translation import gettext_noop
+
 
 @dataclass(frozen=True)
 class Refusal:
@@ -32,9 +34,11 @@ class Refused(Exception):
         return f"{self.refusal.code}: {self.refusal.detail or self.refusal.message}"
 
 
-NOT_FOUND = Refusal("not_found", "There is nothing at this address.", 404)
+NOT_FOUND = Refusal("not_found", gettext_noop("There is nothing at this address."), 404)
 UNAVAILABLE = Refusal(
-    "unavailable", "The portal cannot answer right now. Nothing was lost; please try again.", 503
+    "unavailable",
+    gettext_noop("The portal cannot answer right now. Nothing was lost; please try again."),
+    503,
 )
 
 

@@ -16,6 +16,16 @@ def time_zones() -> tuple[str, ...]:
     return ("UTC", *sorted(name for name in available_timezones() if name.startswith(continents)))
 
 
+@cache
+def time_zone_choices() -> list[tuple[str, str | list[tuple[str, str]]]]:
+    """The time zones as a form offers them: UTC, then cities by continent."""
+    cities: dict[str, list[tuple[str, str]]] = {}
+    for name in time_zones()[1:]:
+        continent, _slash, city = name.partition("/")
+        cities.setdefault(continent, []).append((name, city.replace("_", " ").replace("/", ", ")))
+    return [("UTC", "UTC"), *cities.items()]
+
+
 def validate_time_zone(name: str) -> None:
     """Refuse what is no time zone."""
     if name not in time_zones():

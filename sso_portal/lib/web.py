@@ -55,8 +55,8 @@ def is_navigation(request: HttpRequest) -> bool:
 
 
 def is_fragment(request: HttpRequest) -> bool:
-    """Whether htmx asks, for a part of the page that is open."""
-    return request.headers.get("HX-Request") == "true"
+    """Whether htmx asks, for a part of the page that is open (going back asks for the whole of it)."""
+    return request.headers.get("HX-Request") == "true" and "HX-History-Restore-Request" not in request.headers
 
 
 def is_live(request: HttpRequest) -> bool:
@@ -101,3 +101,9 @@ def allow_forms_to(response: HttpResponseBase, origins: Iterable[str]) -> None:
 def allow_any_frame(response: HttpResponseBase) -> None:
     """Let this page be shown in a frame of any site. For pages that offer nothing but a link."""
     response._csp_replace = {"frame-ancestors": ["http:", "https:"]}  # type: ignore[attr-defined]  # as above
+
+
+def keep_for_good(response: HttpResponseBase) -> None:
+    """Let browsers keep this answer for ever: its address holds a digest of what is in it."""
+    response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
+    response.is_kept = True  # type: ignore[attr-defined]  # or the outermost middleware would say no-store

@@ -64,17 +64,22 @@ def sign_in_administrator(page: Page, demo: dict[str, str], person: str) -> None
         page.get_by_role("button", name="Sign in", exact=True).click()
 
 
-def confirm(page: Page, demo: dict[str, str], person: str) -> None:
-    """Say once more that it is still you: asked before anything that changes who can get in."""
-    page.get_by_label("Password").fill(demo[f"{person}_PASSWORD"])
-    page.get_by_role("button", name="Confirm").click()
-
-
 def set_up_authenticator_app(page: Page, demo: dict[str, str], person: str) -> None:
     """Sign in as an administrator without a second factor, and go where that leads."""
     type_administrator(page, demo, person)
     page.get_by_role("link", name="Set up").click()
-    confirm(page, demo, person)
+    confirm(page, demo[f"{person}_PASSWORD"])
+    turn_on_app(page)
+
+
+def confirm(page: Page, password: str) -> None:
+    """Say once more that it is still you: asked before the first second factor is set up."""
+    page.get_by_label("Password").fill(password)
+    page.get_by_role("button", name="Confirm").click()
+
+
+def turn_on_app(page: Page) -> None:
+    """On the page with the QR code: type the app's first code."""
     expect(page.get_by_role("img", name="QR code")).to_have_js_property("complete", True)
     page.get_by_label("Authenticator code").fill(totp(page.locator("#authenticator_secret").input_value()))
     page.get_by_role("button", name="Turn on").click()

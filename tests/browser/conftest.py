@@ -44,6 +44,7 @@ def demo_environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]
         "DATABASE_URL": f"sqlite:///{folder / 'demo.sqlite3'}",
         "PORT": str(free_pair_of_ports()),
         "RATE_LIMITS": "off",  # every browser here has the same address
+        "EMAIL_URL": f"filemail:///{folder / 'mail'}",
     }
     return {name: value for name, value in os.environ.items() if name != "PORTAL_URL"} | own
 

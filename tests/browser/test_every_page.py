@@ -125,12 +125,12 @@ def test_set_up_of_an_authenticator_app(page: Page, newcomer: dict[str, str]) ->
     page.get_by_role("link", name="Set up").click()
     page.get_by_role("heading", name="Is it still you?").wait_for()
     assert_good_to_everybody(page)
-    confirm(page, newcomer, "NEW")
+    confirm(page, newcomer["NEW_PASSWORD"])
     page.get_by_role("img", name="QR code").wait_for()
     assert_good_to_everybody(page)
 
 
-@pytest.mark.parametrize("path", ["/groups/", "/groups/21/", "/accounts/2fa/", "/accounts/2fa/webauthn/"])
+@pytest.mark.parametrize("path", ["/groups/", "/groups/21/", "/profile/", "/accounts/2fa/webauthn/"])
 def test_console(auditor: Page, demo: dict[str, str], path: str) -> None:
     auditor.goto(path)
     expect(auditor).to_have_url(path)

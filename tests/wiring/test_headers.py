@@ -110,3 +110,19 @@ def test_set_up_page_of_the_authenticator_app_may_show_its_picture(group, visit_
 
     assert response.status_code == 200
     assert policy_of(response) - CSP == {"img-src 'self' data:"}
+
+
+def test_page_speaks_the_browsers_language(client, group):
+    page = client.get(f"/sso/sign-in?group={group.pk}", headers={"Accept-Language": "es-MX,es;q=0.9"})
+
+    assert page["Content-Language"] == "es"
+    assert '<html lang="es"' in page.content.decode()
+
+
+def test_software_is_answered_in_english_whatever_was_asked_before(client, group):
+    client.get(f"/sso/sign-in?group={group.pk}", headers={"Accept-Language": "es"})
+
+    answer = client.post("/api/v1/tokens/redeem", headers={"Accept-Language": "es"})
+
+    assert "Content-Language" not in answer
+    assert answer.json()["title"].isascii()

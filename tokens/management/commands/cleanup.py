@@ -4,15 +4,15 @@ from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
-from django.contrib.sessions.models import Session
 from django.core.management.base import BaseCommand
 from django.db import transaction
 from django.db.models import Model, QuerySet
 from django.utils import timezone
 
 from accounts import audit
-from accounts.models import Attempt, Tally
-from groups.models import AgentSession
+from accounts.models import AdministratorSession, Attempt, Tally
+from groups.models import AgentImport, AgentSession, NumberImport
+from groups.number_imports import KEPT
 from sso_portal.lib.secrets import new_readable_code
 from sso_portal.lib.web import Caller
 from tokens.models import LoginToken
@@ -28,11 +28,14 @@ class Command(BaseCommand):
         long_ago = now - settings.LOGIN_TOKENS_KEPT
         self._delete("login tokens", LoginToken.objects.filter(issued_at__lt=long_ago))
         self._delete("agent sessions", AgentSession.objects.filter(ends_at__lt=long_ago))
-        self._delete("administrator sessions", Session.objects.filter(expire_date__lt=now))
+        self._delete("administrator sessions", AdministratorSession.objects.over())
         self._delete(
             "attempts",
             Attempt.objects.filter(window_ends_at__lt=now - timedelta(days=1)).exclude(locked_until__gt=now),
         )
+        self._delete("files that wait", NumberImport.objects.filter(created_at__lt=now - KEPT))
+        self._delete("imports of agents", AgentImport.objects.filter(created_at__lt=long_ago))
+        AgentImport.objects.forgotten().update(content=b"")
         self._delete("tallies", Tally.objects.filter(minute__lt=now - timedelta(hours=1)))
 
     def _delete(self, what: str, rows: QuerySet[Any, Model]) -> None:
