@@ -1,12 +1,25 @@
 """An agent's standing: what lets him in or keeps him out, on every node from the next request on."""
 
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from typing import Any, TypeVar
+
 from django.conf import settings
 from django.contrib.auth.hashers import make_password
 from django.db import transaction
 from django.db.models.functions import Now
 
 from accounts import audit, lockout
-from groups.models import Agent, AgentSession, AgentStatus, EndReason
+from groups import authenticator_app
+from groups.models import (
+    Agent,
+    AgentFactor,
+    AgentQuerySet,
+    AgentSession,
+    AgentStatus,
+    EndReason,
+    Group,
+)
 from sso_portal.lib.secrets import canonical_code, digest_of, new_readable_code
 from sso_portal.lib.web import Caller
 
@@ -15,6 +28,14 @@ ACTS = {
     AgentStatus.SUSPENDED: "agent.suspend",
     AgentStatus.DISABLED: "agent.disable",
 }
+# Of many agents, only these change: suspending a list must not bring back who has left.
+CHANGED_BY = {
+    AgentStatus.ACTIVE: {AgentStatus.SUSPENDED, AgentStatus.DISABLED},
+    AgentStatus.SUSPENDED: {AgentStatus.ACTIVE},
+    AgentStatus.DISABLED: {AgentStatus.ACTIVE, AgentStatus.SUSPENDED},
+}
+AT_ONCE = 1000  # rows that one statement names
+T = TypeVar("T")
 
 
 def sign_out(session: AgentSession, *, caller: Caller) -> None:
@@ -42,10 +63,20 @@ def end_sessions(agent: Agent, *, by: str, caller: Caller) -> int:
     return ended
 
 
+def end_session(agent: Agent, sid: str, *, by: str, caller: Caller) -> bool:
+    """End one session of an agent; whether it was still open."""
+    with transaction.atomic():
+        ended = agent.sessions.filter(sid=sid).end(EndReason.ENDED)
+        if ended:
+            _record("agent.end_sessions", agent, by, caller, about=sid, sessions=ended)
+    return bool(ended)
+
+
 def unlock(agent: Agent, *, by: str, caller: Caller) -> None:
     """Let an agent whom wrong passwords locked try again."""
     with transaction.atomic():
         lockout.forget(door=agent.group.door, name=agent.username_key)
+        authenticator_app.forget_tries(agent)
         _record("agent.unlock", agent, by, caller)
 
 
@@ -56,12 +87,19 @@ def give_activation_code(agent: Agent, *, by: str, caller: Caller) -> str:
     """
     code = new_readable_code()
     with transaction.atomic():
-        Agent.objects.filter(pk=agent.pk).update(
-            activation_digest=digest_of(canonical_code(code)),
-            activation_expires_at=Now() + settings.ACTIVATION_CODE_LIFETIME,
-        )
+        _keep_code(agent, code)
         _record("agent.give_activation_code", agent, by, caller)
     return code
+
+
+def remove_factor(agent: Agent, *, by: str, caller: Caller) -> bool:
+    """Forget the agent's authenticator app, which he has lost; whether there was one."""
+    with transaction.atomic():
+        removed, _ = AgentFactor.objects.filter(agent=agent).delete()
+        authenticator_app.forget_tries(agent)
+        if removed:
+            _record("agent.remove_factor", agent, by, caller)
+    return bool(removed)
 
 
 def set_password(agent: Agent, password: str, *, by: str, caller: Caller) -> None:
@@ -72,5 +110,100 @@ def set_password(agent: Agent, password: str, *, by: str, caller: Caller) -> Non
         _record("agent.set_password", agent, by, caller)
 
 
-def _record(action: str, agent: Agent, by: str, caller: Caller, **details: int) -> None:
-    audit.record(action, caller=caller, actor=by, group=agent.group, agent=agent, details=details)
+# --- Many at once ------------------------------------------------------------------------------------------------
+
+
+def act_on_all(agents: AgentQuerySet, *, expected: int, act: Callable[[list[Agent]], T]) -> T | None:
+    """Do something to all of these agents in one transaction, in which nobody else changes them.
+
+    None, and nothing is done, when they are no longer as many as `expected`.
+    """
+    with transaction.atomic():
+        found = list(agents.select_for_update(of=("self",)).order_by("pk"))
+        return act(found) if len(found) == expected else None
+
+
+def set_status_of_many(
+    agents: Sequence[Agent], status: AgentStatus, *, group: Group, by: str, caller: Caller
+) -> int:
+    """Suspend, disable or enable those of a group's agents whom this changes; how many. See `set_status`."""
+    changed = [agent for agent in agents if agent.status in CHANGED_BY[status]]
+    with transaction.atomic():
+        change(changed, status=status)
+        for some in batches(changed):
+            if status != AgentStatus.ACTIVE:
+                AgentSession.objects.filter(agent__in=some).end(EndReason.STOPPED)
+        audit.record_many(ACTS[status], caller=caller, actor=by, group=group, agents=changed)
+    return len(changed)
+
+
+def end_sessions_of_many(agents: Sequence[Agent], *, group: Group, by: str, caller: Caller) -> int:
+    """End every session of these agents of a group; of how many agents there was one."""
+    with transaction.atomic():
+        signed_in: set[int] = set()
+        for some in batches(agents):
+            sessions = AgentSession.objects.open().filter(agent__in=some)
+            signed_in.update(sessions.values_list("agent", flat=True))
+            AgentSession.objects.filter(agent__in=some).end(EndReason.ENDED)
+        ended = [agent for agent in agents if agent.pk in signed_in]
+        audit.record_many("agent.end_sessions", caller=caller, actor=by, group=group, agents=ended)
+    return len(ended)
+
+
+def unlock_many(agents: Sequence[Agent], *, group: Group, by: str, caller: Caller) -> int:
+    """Let those of a group's agents try again whom wrong passwords locked; how many."""
+    unlocked = []
+    with transaction.atomic():
+        for some in batches(agents):
+            names = [agent.username_key for agent in some]
+            locked = lockout.locked_until(door=group.door, names=names)
+            lockout.forget_many(door=group.door, names=locked)
+            lockout.forget_many(door=authenticator_app.door_of(group), names=names)
+            unlocked += [agent for agent in some if agent.username_key in locked]
+        audit.record_many("agent.unlock", caller=caller, actor=by, group=group, agents=unlocked)
+    return len(unlocked)
+
+
+def give_activation_codes(
+    agents: Sequence[Agent], *, group: Group, by: str, caller: Caller
+) -> list[tuple[Agent, str]]:
+    """A new activation code for each of a group's agents whom the doors let in. See `give_activation_code`."""
+    given = [
+        (agent, new_readable_code())
+        for agent in agents
+        if agent.status == AgentStatus.ACTIVE and not agent.has_ended()
+    ]
+    with transaction.atomic():
+        for agent, code in given:
+            _keep_code(agent, code)
+        receivers = [agent for agent, _ in given]
+        audit.record_many(
+            "agent.give_activation_code", caller=caller, actor=by, group=group, agents=receivers
+        )
+    return given
+
+
+def change(agents: Sequence[Agent], **fields: Any) -> None:
+    """Write these fields of all these agents. In a transaction."""
+    for some in batches(agents):
+        Agent.objects.filter(pk__in=[agent.pk for agent in some]).update(**fields)
+
+
+def batches(agents: Sequence[Agent]) -> Iterator[list[Agent]]:
+    """The agents, as many at a time as one statement may name."""
+    rest = iter(agents)
+    while some := list(islice(rest, AT_ONCE)):
+        yield some
+
+
+def _keep_code(agent: Agent, code: str) -> None:
+    Agent.objects.filter(pk=agent.pk).update(
+        activation_digest=digest_of(canonical_code(code)),
+        activation_expires_at=Now() + settings.ACTIVATION_CODE_LIFETIME,
+    )
+
+
+def _record(action: str, agent: Agent, by: str, caller: Caller, *, about: str = "", **details: int) -> None:
+    audit.record(
+        action, caller=caller, actor=by, group=agent.group, agent=agent, about=about, details=details
+    )

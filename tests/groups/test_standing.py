@@ -8,10 +8,24 @@ import pytest
 from django.contrib.auth.hashers import check_password
 from django.core.management import CommandError, call_command
 from django.db import IntegrityError
+from django.utils import timezone
 
 from accounts.models import Attempt, Event
-from groups.models import Agent, AgentSession, AgentStatus
-from groups.standing import end_sessions, set_password, set_status, sign_out, unlock
+from groups.models import Agent, AgentFactor, AgentSession, AgentStatus
+from groups.standing import (
+    act_on_all,
+    end_session,
+    end_sessions,
+    end_sessions_of_many,
+    give_activation_codes,
+    remove_factor,
+    set_password,
+    set_status,
+    set_status_of_many,
+    sign_out,
+    unlock,
+    unlock_many,
+)
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -200,3 +214,139 @@ def test_command_finds_no_agent_of_another_group(command, other_group):
 def test_command_refuses_an_unknown_act(command):
     with pytest.raises(CommandError):
         command("promote")
+
+
+# --- Many at once ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def agents(group):
+    return factories.AgentFactory.create_batch(3, group=group)
+
+
+@pytest.fixture
+def act(group, caller):
+    """Who acts, from where, in which group."""
+    return {"group": group, "by": "administrator:ada", "caller": caller}
+
+
+def subjects_of(action: str) -> set[str]:
+    return set(Event.objects.filter(action=action).values_list("agent", flat=True))
+
+
+def test_suspending_many_leaves_the_disabled(group, agents, act):
+    Agent.objects.filter(pk=agents[0].pk).update(status="disabled")
+
+    assert set_status_of_many(list(Agent.objects.all()), AgentStatus.SUSPENDED, **act) == 2
+
+    assert Agent.objects.get(pk=agents[0].pk).status == "disabled"
+    assert subjects_of("agent.suspend") == {agent.subject for agent in agents[1:]}
+
+
+@pytest.mark.parametrize("status", [AgentStatus.SUSPENDED, AgentStatus.DISABLED])
+def test_stopping_many_ends_their_sessions_and_no_others(group, agents, act, status):
+    sessions = [factories.AgentSessionFactory(agent=agent) for agent in agents]
+
+    set_status_of_many(agents[:2], status, **act)
+
+    for session in sessions:
+        session.refresh_from_db()
+    assert [session.end_reason for session in sessions] == ["stopped", "stopped", ""]
+
+
+def test_enabling_many(group, agents, act):
+    Agent.objects.update(status="suspended")
+
+    assert set_status_of_many(list(Agent.objects.all()), AgentStatus.ACTIVE, **act) == 3
+    assert set(Agent.objects.values_list("status", flat=True)) == {"active"}
+
+
+def test_ending_sessions_of_many_tells_of_how_many_agents(agents, act):
+    factories.AgentSessionFactory.create_batch(2, agent=agents[0])
+
+    assert end_sessions_of_many(agents, **act) == 1
+    assert ends() == {"ended"}
+    assert subjects_of("agent.end_sessions") == {agents[0].subject}
+
+
+def test_unlocking_many_tells_how_many_were_locked(agents, act, lock):
+    lock(agents[0])
+    lock(agents[1])
+
+    assert unlock_many(agents[1:], **act) == 1
+    assert [row.name for row in Attempt.objects.locked()] == [agents[0].username_key]
+    assert subjects_of("agent.unlock") == {agents[1].subject}
+
+
+def test_codes_for_many_let_each_sign_in(group, agents, act, attempt):
+    given = give_activation_codes(agents, **act)
+
+    assert [agent for agent, _ in given] == agents
+    assert all(attempt(code, username=agent.username).pending for agent, code in given)
+    assert subjects_of("agent.give_activation_code") == {agent.subject for agent in agents}
+
+
+def test_codes_are_for_those_who_may_sign_in(group, agents, act):
+    agents[0].status = "disabled"
+    agents[1].ends_at = timezone.now()
+
+    assert [agent for agent, _ in give_activation_codes(agents, **act)] == agents[2:]
+
+
+def test_codes_are_not_in_the_log(agents, act):
+    given = give_activation_codes(agents, **act)
+
+    log = str(list(Event.objects.values()))
+    assert not any(code in log for _, code in given)
+
+
+def test_act_on_all_does_nothing_when_the_number_changed(group, agents):
+    done = []
+
+    assert act_on_all(group.agents.all(), expected=2, act=done.append) is None
+    assert done == []
+
+
+def test_act_on_all_acts_on_everybody(group, agents):
+    assert act_on_all(group.agents.all(), expected=3, act=len) == 3
+
+
+@pytest.mark.django_db(transaction=True)
+def test_many_that_cannot_be_recorded_are_left_alone(group, agents, caller):
+    unrecordable = replace(caller, door=None)
+
+    with pytest.raises(IntegrityError):
+        set_status_of_many(agents, AgentStatus.DISABLED, group=group, by="test", caller=unrecordable)
+
+    assert set(Agent.objects.values_list("status", flat=True)) == {"active"}
+
+
+# --- One session, the second factor ------------------------------------------------------------------------------
+
+
+def test_end_session_ends_one(agent, sessions, caller):
+    assert end_session(agent, sessions[0].sid, by="test", caller=caller)
+
+    assert ends() == {"ended", ""}
+    assert Event.objects.get(action="agent.end_sessions").object == sessions[0].sid
+
+
+def test_end_session_of_somebody_else_ends_nothing(agent, group, caller):
+    foreign = factories.AgentSessionFactory(agent=factories.AgentFactory(group=group))
+
+    assert not end_session(agent, foreign.sid, by="test", caller=caller)
+    assert ends() == {""}
+    assert not Event.objects.exists()
+
+
+def test_remove_factor_forgets_the_app(agent, caller):
+    AgentFactor.objects.create(agent=agent, secret="sealed")
+
+    assert remove_factor(agent, by="test", caller=caller)
+    assert not AgentFactor.objects.exists()
+    assert Event.objects.filter(action="agent.remove_factor", agent=agent.subject).exists()
+
+
+def test_remove_factor_where_there_is_none_is_not_recorded(agent, caller):
+    assert not remove_factor(agent, by="test", caller=caller)
+    assert not Event.objects.exists()
