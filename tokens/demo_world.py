@@ -8,7 +8,7 @@ import hashlib
 import hmac
 import random
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from allauth.mfa.models import Authenticator
@@ -19,7 +19,7 @@ from django.db import connection, transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from accounts.models import Administrator, Attempt, Event, Outcome
+from accounts.models import Administrator, Attempt, Event
 from groups.models import (
     Agent,
     AgentSession,
@@ -27,6 +27,7 @@ from groups.models import (
     Campaign,
     Client,
     Department,
+    DialledNumber,
     Entitlement,
     Group,
     HandOff,
@@ -36,9 +37,11 @@ from groups.models import (
 from sso_portal.lib.encryption import encrypt
 from sso_portal.lib.secrets import ALPHABET, digest_of, new_secret
 from sso_portal.lib.text import canonical_name
+from tokens import demo_history
 from tokens.models import AddressRule, PlatformKey, RelyingParty
 
 GROUP, OTHER_GROUP = 21, 22
+TIME_ZONE = "America/New_York"
 FILLERS = 243  # agents of group 21 beside the named ones
 FIRST_NAMES = [
     "Amara",
@@ -104,6 +107,7 @@ DISABLED_AGENT = Person("dora.nagy", "Dora Nagy")
 ENDED_AGENT = Person("tom.fields", "Tom Fields")
 OTHER_GROUP_AGENT = Person("sara.lind", "Sara Lind")
 ADMIN = Person("admin@portal.example", "Maya Brandt")
+MANAGER = Person("manager@portal.example", "Priya Nair")
 AUDITOR = Person("auditor@portal.example", "Otto Lang")
 OPERATOR = Person("operator@portal.example", "Ines Moreau")
 
@@ -122,6 +126,12 @@ CLIENTS = {  # subdomain: name, hand-off, departments, campaigns
     ),
     "acme": ("Acme Industries", HandOff.FORM_POST, {7: "Field service"}, {70: "Recall"}),
     "quietharbor": ("Quiet Harbor", HandOff.REDIRECT, {1: "Claims"}, {1: "Storm season"}),
+}
+NUMBERS = {  # of group 21: the client that it leads to, the campaign, a note
+    "+18005550101": ("demoaws", 1, "printed on the bill"),
+    "+18005550102": ("sandboxdemo", None, "web site"),
+    "+442071838750": ("demoaws", 2, "London"),
+    "+34911234567": ("quietharbor", None, ""),
 }
 LINKED, UNLINKED, PAUSED = ("demoaws", "sandboxdemo", "quietharbor"), "acme", "quietharbor"
 
@@ -163,12 +173,17 @@ def build() -> None:
     clients = {subdomain: _client(subdomain) for subdomain in CLIENTS}
     _entitle(northwind, [clients[subdomain] for subdomain in LINKED])
     _entitle(southgate, [clients[UNLINKED]])
+    _let_numbers_lead(northwind, clients)
     _people(northwind, southgate)
     _machines(northwind, southgate, clients)
     _agents(northwind, southgate)
     if not Event.objects.filter(group_id=GROUP).exists():
         _sign_some_in(northwind)
-        _history(northwind)
+        demo_history.tell(
+            northwind,
+            clients=LINKED[:2],
+            relying_parties={subdomain: relying_party_id(subdomain) for subdomain in CLIENTS},
+        )
 
 
 def _group(number: int, code: str, name: str) -> Group:
@@ -178,6 +193,7 @@ def _group(number: int, code: str, name: str) -> Group:
             "code": code,
             "name": name,
             "is_active": True,
+            "time_zone": TIME_ZONE,
             "idle_minutes": 30,
             "longest_session_hours": 12,
             "sessions_per_agent": 3,
@@ -215,9 +231,24 @@ def _entitle(group: Group, clients: list[Client]) -> None:
         entitlement.campaigns.clear()
 
 
+def _let_numbers_lead(group: Group, clients: dict[str, Client]) -> None:
+    for number, (subdomain, campaign, note) in NUMBERS.items():
+        client = clients[subdomain]
+        DialledNumber.objects.update_or_create(
+            group=group,
+            number=number,
+            defaults={
+                "client": client,
+                "campaign": client.campaigns.filter(number=campaign).first() if campaign else None,
+                "note": note,
+            },
+        )
+
+
 def _people(northwind: Group, southgate: Group) -> None:
     for person, roles in (
         (ADMIN, {northwind: Role.OWNER, southgate: Role.OWNER}),
+        (MANAGER, {northwind: Role.MANAGER}),
         (AUDITOR, {northwind: Role.AUDITOR}),
         (OPERATOR, {}),
     ):
@@ -343,34 +374,3 @@ def _sign_some_in(group: Group) -> None:
             address=address,
         )
         Agent.objects.filter(pk=agent.pk).update(last_signed_in_at=started, last_address=address)
-
-
-def _history(group: Group) -> None:
-    """Eight days of logins, most by day, a few of them refused."""
-    chance = random.Random(8)  # noqa: S311  (as above)
-    subjects = list(group.agents.values_list("subject", flat=True))
-    by_hour = [1, 0, 0, 0, 1, 3, 12, 40, 60, 48, 30, 22, 18, 26, 34, 28, 24, 20, 14, 9, 5, 3, 2, 1]
-    hour = timezone.now().replace(minute=0, second=0, microsecond=0)
-    hours = [hour - timedelta(hours=back) for back in range(1, 8 * 24)]
-    moments = [
-        at + timedelta(seconds=chance.randrange(3600)) for at in hours for _ in range(by_hour[at.hour])
-    ]
-    Event.objects.bulk_create([_login(group, at, chance, subjects) for at in sorted(moments)], batch_size=500)
-
-
-def _login(group: Group, at: datetime, chance: random.Random, subjects: list[str]) -> Event:
-    subject, is_refused = chance.choice(subjects), chance.random() < 0.04
-    return Event(
-        at=at,
-        reference="DEMO-0000-0000",
-        door="agents",
-        actor=f"agent:{subject}",
-        action="login.issue",
-        outcome=Outcome.REFUSED if is_refused else Outcome.OK,
-        reason="client_unavailable" if is_refused else "",
-        group_id=group.pk,
-        client=chance.choice(LINKED[:2]),
-        agent=subject,
-        address="203.0.113.44",
-        details={"demo": True},
-    )

@@ -1,8 +1,8 @@
 // Copy buttons. They stay hidden without script; the text beside them can be selected by hand.
-for (const button of document.querySelectorAll("button[data-copy]")) {
+function prepare(button) {
   const source = document.getElementById(button.dataset.copy);
   const label = button.querySelector("[data-copy-label]");
-  if (!source || !label) continue;
+  if (!source || !label) return;
   const usual = label.textContent;
   button.hidden = false;
 
@@ -15,14 +15,23 @@ for (const button of document.querySelectorAll("button[data-copy]")) {
     } catch {
       if ("select" in source) {
         source.select();
-        copied = document.execCommand("copy");
+      } else {
+        window.getSelection().selectAllChildren(source);
       }
+      copied = document.execCommand("copy");
     }
     label.textContent = copied ? button.dataset.done : button.dataset.failed;
     window.setTimeout(() => { label.textContent = usual; }, 2500);
   });
 }
 
-for (const input of document.querySelectorAll("input[data-select-all]")) {
-  input.addEventListener("focus", () => input.select());
+// What htmx brings later is prepared too.
+function prepareAll() {
+  document.querySelectorAll("button[data-copy][hidden]").forEach(prepare);
 }
+prepareAll();
+document.addEventListener("htmx:load", prepareAll);
+
+document.addEventListener("focusin", (event) => {
+  if (event.target.matches("input[data-select-all]")) event.target.select();
+});

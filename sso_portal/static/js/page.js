@@ -25,3 +25,10 @@ document.addEventListener("keydown", (event) => {
   closeMenus(null);
   menu?.querySelector("summary").focus();
 });
+
+// On a phone the tabs scroll: the open one is brought into view.
+const tab = document.querySelector(".tabs [aria-current]");
+if (tab) {
+  const list = tab.closest("ul");
+  list.scrollLeft = tab.offsetLeft - list.offsetLeft - (list.clientWidth - tab.offsetWidth) / 2;
+}

@@ -1,9 +1,11 @@
 """The settings page, and what its settings do at the agents' door."""
 
 import re
+import time
 from typing import Any
 
 import pytest
+from allauth.account.internal.flows.login import AUTHENTICATION_METHODS_SESSION_KEY
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from accounts.models import Event
@@ -402,3 +404,24 @@ def test_unusable_logo_is_refused_beside_its_field(save, content, says):
 
 def test_huge_upload_is_refused_at_the_edge(save):
     assert save("look", logo=upload(bytes(1024 * 1024))).status_code == 413
+
+
+@pytest.mark.parametrize("section", ["access", "networks"])
+def test_what_decides_who_gets_in_asks_for_the_second_factor_again(group, owner, visit_as, section):
+    response = visit_as(owner, ago=301).post(
+        f"/groups/{group.pk}/settings/{section}/", {"networks-networks": "x"}
+    )
+
+    assert response["Location"].startswith("/accounts/2fa/reauthenticate/")
+
+
+def test_settings_typed_too_late_are_kept(group, owner, visit_as):
+    browser = visit_as(owner, ago=301)
+    browser.post(f"/groups/{group.pk}/settings/networks/", {"networks-networks": "198.51.100.0/24"})
+    session = browser.session
+    session[AUTHENTICATION_METHODS_SESSION_KEY] = [{"method": "mfa", "at": time.time(), "type": "totp"}]
+    session.save()
+
+    page = browser.get(f"/groups/{group.pk}/settings/networks/").content.decode()
+
+    assert "198.51.100.0/24" in page
