@@ -11,8 +11,10 @@ from django.conf import settings
 from django.utils.crypto import constant_time_compare
 
 from accounts import lockout
-from groups.models import Agent, AgentFactor
+from groups.models import Agent, AgentFactor, Group
 from sso_portal.lib.encryption import decrypt, encrypt
+
+LONGEST_LABEL = 40  # characters: a QR code holds some 2,900 bytes, and one character may take nine of them
 
 
 def is_needed(agent: Agent) -> bool:
@@ -28,8 +30,9 @@ def proposed_secret(nonce: str) -> str:
 
 def address_of(agent: Agent, secret: str) -> str:
     """What the QR code says (the otpauth address that authenticator apps read)."""
-    label = f"{agent.group.name}:{agent.username}"
-    return f"otpauth://totp/{quote(label)}?{urlencode({'secret': secret, 'issuer': agent.group.name}, quote_via=quote)}"
+    issuer = agent.group.name[:LONGEST_LABEL].replace(":", " ")  # a colon parts the label
+    label = f"{issuer}:{agent.username[:LONGEST_LABEL]}"
+    return f"otpauth://totp/{quote(label)}?{urlencode({'secret': secret, 'issuer': issuer}, quote_via=quote)}"
 
 
 def picture_of(address: str) -> str:
@@ -63,16 +66,17 @@ def take(factor: AgentFactor, code: str) -> bool:
 
 def may_try(agent: Agent) -> bool:
     """Count a try, before the code is looked at: apart from wrong passwords, and locked apart."""
-    return lockout.may_try(door=_door(agent), name=agent.username_key)
+    return lockout.may_try(door=door_of(agent.group), name=agent.username_key)
 
 
 def forget_tries(agent: Agent) -> None:
     """Start the count anew: a code was right, or an administrator unlocked the agent."""
-    lockout.forget(door=_door(agent), name=agent.username_key)
+    lockout.forget(door=door_of(agent.group), name=agent.username_key)
 
 
-def _door(agent: Agent) -> str:
-    return f"{agent.group.door}:factor"
+def door_of(group: Group) -> str:
+    """The name of the door that wrong codes are counted at."""
+    return f"{group.door}:factor"
 
 
 def _counter_of(secret: str, code: str) -> int | None:

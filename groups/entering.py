@@ -16,6 +16,7 @@ from django.db.models import (
     When,
 )
 from django.db.models.functions import Cast, JSONObject
+from django.utils.translation import gettext_noop
 
 from groups.models import (
     Agent,
@@ -79,18 +80,25 @@ def why_not_enter(
     agent, entitlement = entry.agent, entry.entitlement
     if agent.status != AgentStatus.ACTIVE or agent.has_ended():
         detail = agent.status if agent.status != AgentStatus.ACTIVE else "ended"
-        return Refusal("agent_disabled", "This agent's access has been stopped.", 403, detail)
+        return Refusal("agent_disabled", gettext_noop("This agent's access has been stopped."), 403, detail)
     if not agent.group.is_active:
-        return Refusal("group_inactive", "This group's access has been stopped.", 403)
+        return Refusal("group_inactive", gettext_noop("This group's access has been stopped."), 403)
     if entitlement is None or not entitlement.client.is_active:
         detail = "no entitlement" if entitlement is None else "client inactive"
-        return Refusal("client_unavailable", "Your group has no access to this client.", 403, detail)
+        return Refusal(
+            "client_unavailable", gettext_noop("Your group has no access to this client."), 403, detail
+        )
     if not (agent.all_clients or entry.is_listed):
         return Refusal(
-            "client_unavailable", "You have no access to this client.", 403, "not among the agent's clients"
+            "client_unavailable",
+            gettext_noop("You have no access to this client."),
+            403,
+            "not among the agent's clients",
         )
     if entitlement.client.is_paused:
-        return Refusal("client_unavailable", "This client has paused all sign-ins for now.", 403, "paused")
+        return Refusal(
+            "client_unavailable", gettext_noop("This client has paused all sign-ins for now."), 403, "paused"
+        )
     return _why_not_granted(entry.grant, departments, campaigns)
 
 

@@ -165,6 +165,12 @@ def _claim(secret: str, *, email: str) -> Invitation:
 def _let_in(
     invitation: Invitation, administrator: Administrator, caller: Caller, *, is_new_account: bool
 ) -> Joined:
+    inviter = invitation.invited_by.removeprefix("administrator:")
+    owners = invitation.group.memberships.filter(role=Role.OWNER, administrator__is_active=True)
+    if not owners.filter(administrator__email=inviter).exists():  # he lost that part meanwhile, wherever
+        raise Refused(
+            NO_LONGER_VALID, {"action": "administrator.join", "actor": f"administrator:{administrator}"}
+        )
     membership, is_new = Membership.objects.select_related("group").get_or_create(
         administrator=administrator, group=invitation.group, defaults={"role": invitation.role}
     )

@@ -16,7 +16,11 @@ from accounts.passwords import MaximumLengthValidator
 from groups.models import Agent, FormerPassword, PasswordProfile
 
 FORMER = 4  # passwords that may not come back (PCI DSS 4.0, requirement 8.3.7)
-RELAXED: list[Any] = [MinimumLengthValidator(min_length=8), MaximumLengthValidator(), CommonPasswordValidator()]
+RELAXED: list[Any] = [
+    MinimumLengthValidator(min_length=8),
+    MaximumLengthValidator(),
+    CommonPasswordValidator(),
+]
 
 
 def validate(password: str, agent: Agent) -> None:

@@ -1,7 +1,7 @@
 """How an agent signs in: tries are counted before the password is looked at, and every "no" looks the same."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib.auth.hashers import make_password
@@ -97,7 +97,10 @@ def sign_in(
     if method == ACTIVATION_METHOD or agent.must_choose_password:
         return MustChoosePassword(agent, _seal(agent, [method], salt=MustChoosePassword.SALT))
     with transaction.atomic():
-        return _go_on(agent, methods=[method], replaces=replaces, caller=caller, target=target)
+        result = _go_on(agent, methods=[method], replaces=replaces, caller=caller, target=target)
+        if replaces is not None and not isinstance(result, SignedIn):
+            AgentSession.objects.filter(pk=replaces.pk).end(EndReason.PASSWORD)
+        return result
 
 
 def _go_on(
@@ -107,11 +110,15 @@ def _go_on(
 
     Unlocking asks for the password alone: this browser's session showed the factor when it began.
     """
+    ends_at: datetime | None = None
     if authenticator_app.is_needed(agent) and FACTOR_METHOD not in methods:
         if replaces is None or replaces.agent_id != agent.pk or FACTOR_METHOD not in replaces.methods:
             return MustShowFactor(agent, _seal(agent, methods, salt=MustShowFactor.SALT))
-        methods = [*methods, FACTOR_METHOD]
-    return start_session(agent, methods=methods, replaces=replaces, caller=caller, target=target)
+        # The factor holds for the longest that a session may take, and is not prolonged by passwords.
+        methods, ends_at = [*methods, FACTOR_METHOD], replaces.ends_at
+    return start_session(
+        agent, methods=methods, replaces=replaces, caller=caller, target=target, ends_at=ends_at
+    )
 
 
 def _proof_of(agent: Agent | None, password: str) -> str:
@@ -145,10 +152,12 @@ def start_session(
     replaces: AgentSession | None,
     caller: Caller,
     target: Target | None = None,
+    ends_at: datetime | None = None,
 ) -> SignedIn:
     """Begin a session, ending what it replaces and what the group's limit leaves no room for. In a transaction.
 
-    Raises Refused when the agent was stopped, or his password changed, since it was looked at.
+    It ends at `ends_at`, else after the longest that the group allows. Raises Refused when the agent was stopped, or
+    his password changed, since it was looked at.
     """
     group = agent.group
     # This row's lock also lets one sign-in at a time count the sessions there are.
@@ -169,7 +178,7 @@ def start_session(
         agent=agent,
         methods=methods,
         idle_at=Now() + timedelta(minutes=group.idle_minutes),
-        ends_at=Now() + timedelta(hours=group.longest_session_hours),
+        ends_at=ends_at or Now() + timedelta(hours=group.longest_session_hours),
         address=caller.address_text,
         agent_header=caller.agent_header,
     )

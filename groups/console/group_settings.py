@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods
 
 from accounts import audit
+from accounts.fresh_factor import ask_for_second_factor, has_fresh_factor, kept_form
 from groups.branding import brand_of, change_look, plate_of
 from groups.changing_settings import CHANGED_MEANWHILE, change_settings, with_demands_of_profile
 from groups.console.access import group_page, show
@@ -20,6 +21,7 @@ from sso_portal.lib.addresses import is_within, parse_networks
 from sso_portal.lib.refusals import Refused
 from sso_portal.lib.web import caller_of, see_other
 
+SENSITIVE = ("access", "networks")  # they decide who can get in
 SECTIONS: dict[str, type[SectionForm]] = {
     "group": GroupForm,
     "access": AccessForm,
@@ -53,8 +55,15 @@ def statement(request: HttpRequest, membership: Membership) -> HttpResponseBase:
 @require_http_methods(["GET", "POST"])
 def change(request: HttpRequest, membership: Membership, section: str) -> HttpResponseBase:
     """Change one section of the settings; its form again when something is wrong."""
+    if section in SENSITIVE and not has_fresh_factor(request):
+        return ask_for_second_factor(request)
     if request.method == "GET":
-        return _to_settings(membership)
+        typed = kept_form(request)
+        if typed is None:
+            return _to_settings(membership)
+        return _page(
+            request, membership, {section: SECTIONS[section](typed, group=membership.group, prefix=section)}
+        )
     form = SECTIONS[section](request.POST, request.FILES, group=membership.group, prefix=section)
     if not form.is_valid():
         return _page(request, membership, {section: form})

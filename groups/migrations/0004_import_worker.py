@@ -1,5 +1,6 @@
-import groups.models.agent_import
 from django.db import migrations, models
+
+import groups.models.agent_import
 
 
 class Migration(migrations.Migration):

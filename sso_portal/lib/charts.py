@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from django.utils.html import format_html
+
 STEPS = (1, 2, 5)  # times a power of ten: what an axis counts in
 MOST_LINES = 4
 LEAST_SEEN = 2.0  # a bar of one is seen beside bars of thousands
@@ -31,6 +33,10 @@ class Box:
     y: str
     width: str
     height: str
+
+    def __str__(self) -> str:
+        """As the attributes of an element."""
+        return format_html('x="{}" y="{}" width="{}" height="{}"', self.x, self.y, self.width, self.height)
 
 
 @dataclass(frozen=True)

@@ -230,12 +230,11 @@ def test_expired_link_serves_nobody(send, caller):
     assert refusal_of(join, secret, administrator, caller=caller) == "invitation_gone"
 
 
-def test_member_who_follows_an_invitation_keeps_his_role(group, auditor, caller):
-    secret = (
-        factories.InvitationFactory(group=group, email=auditor.email, role="owner", secret="iv_x") and "iv_x"
-    )
+def test_member_who_follows_an_invitation_keeps_his_role(group, owner, auditor, caller):
+    by = owner.memberships.get().actor
+    factories.InvitationFactory(group=group, email=auditor.email, role="owner", invited_by=by, secret="iv_x")
 
-    joined = join(secret, auditor, caller=caller)
+    joined = join("iv_x", auditor, caller=caller)
 
     assert (joined.is_new, joined.membership.role) == (False, "auditor")
 
@@ -274,3 +273,16 @@ def test_link_followed_many_times_at_once_serves_once(send, caller, at_once):
 
     assert sorted(at_once(4, follow)) == ["", *["invitation_gone"] * 3]
     assert Membership.objects.filter(administrator__email=NEWCOMER).count() == 1
+
+
+def test_invitation_ends_with_the_inviters_part_wherever_he_lost_it(group, owner, caller):
+    secret = "iv_of-an-owner-who-went"
+    factories.InvitationFactory(
+        group=group, email=NEWCOMER, invited_by=owner.memberships.get().actor, secret=secret
+    )
+    owner.memberships.update(role="manager")
+
+    with pytest.raises(Refused):
+        join_as_new(secret, email=NEWCOMER, full_name="Nora New", password=CHOSEN, caller=caller)
+
+    assert not Administrator.objects.filter(email=NEWCOMER).exists()

@@ -8,7 +8,7 @@ from django.conf import settings
 
 from accounts.models import Event
 from groups.models import AgentFactor, AgentSession
-from groups.standing import give_activation_code
+from groups.standing import give_activation_code, unlock
 from sso_portal.lib.encryption import decrypt, encrypt
 from tests.factories import PASSWORD, TOTP_SECRET
 
@@ -255,3 +255,31 @@ def test_first_password_leads_to_setting_it_up(demanding, client, group, agent, 
 
     assert response["Location"] == f"/sso/second-factor?group={group.pk}"
     assert client.get(response["Location"]).status_code == 200
+
+
+def test_unlocking_an_agent_forgets_his_wrong_codes(app, type_password, type_code, agent, caller):
+    type_password()
+    for _ in range(5):
+        type_code("000000")
+
+    unlock(agent, by="test", caller=caller)
+
+    assert type_code(code_of(TOTP_SECRET)).status_code == 303
+
+
+def test_unlocking_by_password_does_not_prolong_what_the_factor_opened(app, type_password, type_code):
+    type_password()
+    type_code(code_of(TOTP_SECRET))
+    AgentSession.objects.update(idle_at="2020-01-01T00:00:00Z")
+    ends_at = AgentSession.objects.get().ends_at
+
+    type_password()
+
+    assert AgentSession.objects.get(ended_at=None).ends_at == ends_at
+
+
+def test_longest_names_fit_into_the_picture(demanding, type_password, client, group, agent):
+    group.name = "客" * 200
+    group.save()
+
+    assert client.get(type_password()["Location"]).status_code == 200

@@ -11,13 +11,12 @@ import time_machine
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import validate_totp_code
 from django.contrib.auth.hashers import check_password
-from django.contrib.sessions.models import Session
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.utils import timezone
 
 from accounts import lockout
-from accounts.models import Administrator, Attempt, Event, Tally
+from accounts.models import Administrator, AdministratorSession, Attempt, Event, Tally
 from groups import models as groups
 from sso_portal.lib.encryption import decrypt
 from sso_portal.lib.secrets import digest_of
@@ -51,6 +50,9 @@ NAMES = [
     "ADMIN_EMAIL",
     "ADMIN_PASSWORD",
     "ADMIN_TOTP_SECRET",
+    "MANAGER_EMAIL",
+    "MANAGER_PASSWORD",
+    "MANAGER_TOTP_SECRET",
     "AUDITOR_EMAIL",
     "AUDITOR_PASSWORD",
     "AUDITOR_TOTP_SECRET",
@@ -230,7 +232,7 @@ def test_demo_prints_passwords_that_agents_have(demo, who):
     assert check_password(demo[f"{who}_PASSWORD"], agent.password)
 
 
-@pytest.mark.parametrize("who", ["ADMIN", "AUDITOR", "OPERATOR"])
+@pytest.mark.parametrize("who", ["ADMIN", "MANAGER", "AUDITOR", "OPERATOR"])
 def test_demo_prints_secrets_that_administrators_have(demo, who):
     administrator = Administrator.objects.get(email=demo[f"{who}_EMAIL"])
     factor = Authenticator.objects.get(user=administrator, type=Authenticator.Type.TOTP)
@@ -314,7 +316,7 @@ def test_demo_env_changes_nothing():
     assert not groups.Group.objects.exists()
 
 
-@pytest.mark.parametrize("who", ["ADMIN", "AUDITOR", "OPERATOR"])
+@pytest.mark.parametrize("who", ["ADMIN", "MANAGER", "AUDITOR", "OPERATOR"])
 def test_demo_code_prints_a_code_that_is_accepted(who):
     told = environment()
 
@@ -403,14 +405,52 @@ def test_cleanup_keeps_a_name_locked_for_longer_than_its_window():
 
 
 def test_cleanup_deletes_administrators_sessions_that_are_over():
-    for key, days in (("over", -1), ("live", 1)):
-        Session.objects.create(
-            session_key=key, session_data="", expire_date=timezone.now() + timedelta(days=days)
+    now = timezone.now()
+    for digest, started, seen in (("over", 9, 0), ("idle", 1, 1), ("live", 1, 0)):
+        AdministratorSession.objects.create(
+            digest=digest,
+            started_at=now - timedelta(hours=started),
+            ends_at=now + timedelta(hours=8 - started),
+            last_seen_at=now - timedelta(hours=seen),
         )
 
     run("cleanup")
 
-    assert [session.session_key for session in Session.objects.all()] == ["live"]
+    assert [session.digest for session in AdministratorSession.objects.all()] == ["live"]
+
+
+@pytest.fixture
+def imported(group):
+    """An import of agents that was uploaded some days ago."""
+
+    def imported(*, days: float, **fields) -> groups.AgentImport:
+        content = {"group": group, "kind": "agents", "content": b"username", "uploaded_by": "x"}
+        uploaded = groups.AgentImport.objects.create(**content | fields)
+        groups.AgentImport.objects.filter(pk=uploaded.pk).update(
+            created_at=timezone.now() - timedelta(days=days)
+        )
+        return uploaded
+
+    return imported
+
+
+def test_cleanup_deletes_imports_after_thirty_days(imported):
+    imported(days=31)
+    young = imported(days=29)
+
+    run("cleanup")
+
+    assert list(groups.AgentImport.objects.all()) == [young]
+
+
+def test_cleanup_drops_files_that_nobody_applied_within_a_day(imported):
+    imported(days=0.9)
+    imported(days=1.1, state="checked")
+
+    run("cleanup")
+
+    files = groups.AgentImport.objects.order_by("pk").values_list("content", flat=True)
+    assert [bytes(file) for file in files] == [b"username", b""]
 
 
 def test_cleanup_deletes_no_event(old_token):

@@ -36,7 +36,7 @@ class Command(BaseCommand):
 
     def _print_codes(self) -> None:
         counter = next(yield_hotp_counters_from_time())
-        for person in (world.ADMIN, world.AUDITOR, world.OPERATOR):
+        for person in (world.ADMIN, world.MANAGER, world.AUDITOR, world.OPERATOR):
             self.stdout.write(f"{person.name:28}{format_hotp_value(hotp_value(person.totp_secret, counter))}")
 
 
@@ -62,6 +62,7 @@ def environment() -> dict[str, Any]:
         **_person("ENDED_AGENT", world.ENDED_AGENT),
         **_person("OTHER_GROUP_AGENT", world.OTHER_GROUP_AGENT),
         **_administrator("ADMIN", world.ADMIN),
+        **_administrator("MANAGER", world.MANAGER),
         **_administrator("AUDITOR", world.AUDITOR),
         **_administrator("OPERATOR", world.OPERATOR),
         "SESSION_COOKIE": settings.AGENT_COOKIE_NAME,
@@ -72,6 +73,7 @@ def environment() -> dict[str, Any]:
         "DEPARTMENT_ID": 1,
         "DEPARTMENT_ID_OTHER": 7,
         "CAMPAIGN_IDS": "1,2,3",
+        "DID": next(iter(world.NUMBERS)),
         "REDEEM_URL": f"{settings.PORTAL_URL}/api/v1/tokens/redeem",
         "REDEEM_ID": world.relying_party_id("demoaws"),
         "REDEEM_SECRET": _secret_of("demoaws"),
