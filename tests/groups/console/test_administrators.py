@@ -34,6 +34,12 @@ def invitation(group):
 
 
 @pytest.fixture
+def inviter(group):
+    """The owner who invites; without him an invitation is void."""
+    return factories.MembershipFactory(group=group, administrator__email="owner@portal.example")
+
+
+@pytest.fixture
 def link(invitation):
     return "/invitations/iv_secret/"
 
@@ -306,7 +312,7 @@ def test_link_leaks_nowhere(client, link):
     assert not re.findall(r'(?:src|href|action)="(?:https?:)?//', response.content.decode())
 
 
-def test_newcomer_is_signed_in_and_must_set_up_a_second_factor(client, link, group):
+def test_newcomer_is_signed_in_and_must_set_up_a_second_factor(inviter, client, link, group):
     response = client.post(link, ACCOUNT)
 
     assert response.headers["Location"] == f"/groups/{group.pk}/"
@@ -314,7 +320,7 @@ def test_newcomer_is_signed_in_and_must_set_up_a_second_factor(client, link, gro
     assert client.get("/accounts/2fa/totp/activate/").status_code == 200
 
 
-def test_newcomer_gets_a_new_session(client, link):
+def test_newcomer_gets_a_new_session(inviter, client, link):
     client.get("/accounts/login/")
     before = client.cookies.get(settings.SESSION_COOKIE_NAME)
 
@@ -324,7 +330,7 @@ def test_newcomer_gets_a_new_session(client, link):
     assert before is None or before.value != after
 
 
-def test_newcomers_way_in_is_recorded(client, link):
+def test_newcomers_way_in_is_recorded(inviter, client, link):
     client.post(link, ACCOUNT)
 
     actions = list(Event.objects.order_by("pk").values_list("action", "actor"))
@@ -352,10 +358,10 @@ def test_newcomer_is_told_what_is_wrong(client, link, changed, says):
     assert Invitation.objects.get().spent_at is None
 
 
-def test_newcomers_hostile_name_is_text(client, link, group):
+def test_newcomers_hostile_name_is_text(inviter, client, link, group):
     client.post(link, ACCOUNT | {"full_name": HOSTILE})
 
-    assert Administrator.objects.get().full_name == HOSTILE
+    assert Administrator.objects.get(email=NEWCOMER).full_name == HOSTILE
 
 
 def test_administrator_is_sent_to_sign_in_first(client, link):
@@ -376,7 +382,7 @@ def test_nobody_joins_for_an_administrator_who_is_not_signed_in(client, link):
     assert Administrator.objects.get().check_password(factories.PASSWORD)
 
 
-def test_signed_in_administrator_joins_by_a_button(link, group, visit_as):
+def test_signed_in_administrator_joins_by_a_button(inviter, link, group, visit_as):
     administrator = factories.SecondFactorFactory(user__email=NEWCOMER).user
     as_owner = visit_as(administrator)
     assert "Join the group" in text_of(as_owner.get(link))
@@ -402,7 +408,7 @@ def test_sign_out_comes_back_to_the_invitation(link, stranger, visit_as):
     assert response.headers["Location"] == link
 
 
-def test_member_keeps_his_role_and_is_told(group, auditor, visit_as):
+def test_member_keeps_his_role_and_is_told(inviter, group, auditor, visit_as):
     factories.InvitationFactory(group=group, email=auditor.email, role="owner", secret="iv_secret")
 
     response = visit_as(auditor).post("/invitations/iv_secret/", follow=True)
