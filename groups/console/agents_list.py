@@ -15,7 +15,7 @@ from groups.agent_columns import COLUMNS, campaigns_cell, clients_cell, end_date
 from groups.console.access import group_page, show
 from groups.console.agent_forms import SearchForm
 from groups.console.agents_bulk import choices_of_bulk
-from groups.finding_agents import ORDERS, Search, Seen, Sort, look_at, whole
+from groups.finding_agents import ORDERS, Search, Seen, Sort, Standing, look_at, whole
 from groups.models import Agent, AgentEntitlement, Entitlement, Membership
 from sso_portal.lib.csvs import csv_response
 from sso_portal.lib.paging import in_batches, page_of
@@ -114,8 +114,10 @@ def _row(seen: Seen, entitlements: list[Entitlement], listed: set[tuple[int, int
     agent = seen.agent
     names = [row.client.name for row in entitlements if agent.all_clients or (agent.pk, row.pk) in listed]
     return {
-        "seen": seen,
         "agent": agent,
+        "standing": seen.standing.label,
+        "lamp": seen.lamp,
+        "is_signed_in_too": seen.is_signed_in and seen.standing != Standing.SIGNED_IN,
         "all_clients": agent.all_clients and len(names) > CLIENTS_NAMED,
         "clients": ", ".join(names[:CLIENTS_NAMED]),
         "more_clients": max(len(names) - CLIENTS_NAMED, 0),
