@@ -9,6 +9,7 @@ from allauth.account.internal.flows.login import (
     AUTHENTICATION_METHODS_SESSION_KEY,
 )
 from allauth.mfa.utils import is_mfa_enabled
+from django.conf import settings
 from django.db import connection
 from django.test import Client
 from django.utils import timezone
@@ -21,6 +22,11 @@ from sso_portal.lib.web import Caller
 from tests import factories
 
 PORTAL = "localhost:8000"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Static files are looked up when asked for, or each test's browser would look through all of them first."""
+    settings.WHITENOISE_AUTOREFRESH = True
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
