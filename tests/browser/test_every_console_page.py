@@ -15,8 +15,9 @@ DOWNLOADS = {
     "agents_export",
     "activity_export",
     "agent_import_template",
-    "numbers_export",
-    "number_template",
+    "export_numbers",
+    "agent_import_report",
+    "number_import_faults",
     "mfa_download_recovery_codes",
 }
 START = ["/groups/", "/groups/21/", "/profile/"]
