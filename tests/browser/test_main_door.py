@@ -19,6 +19,8 @@ def test_administrator_sees_his_groups_in_the_top_menu(page: Page, demo: dict[st
     )
     menu.get_by_role("link", name="Northwind Collections").click()
     expect(page.locator(".head__group")).to_have_text("Northwind Collections")
+    page.get_by_role("link", name="Agents", exact=True).click()
+    page.goto(page.url + "?q=amara")
     expect(page.get_by_role("table", name="Agents")).to_contain_text("amara.chen")
 
 
