@@ -220,10 +220,10 @@ def agent_import_report(request: HttpRequest, membership: Membership, import_id:
 def agent_import_codes(request: HttpRequest, membership: Membership, import_id: str) -> HttpResponseBase:
     """New activation codes for the agents whom an import added and who have no password yet, as CSV, shown once."""
     asked = _import_of(membership, import_id)
-    if asked.state != ImportState.APPLIED:
-        raise Http404
     if request.method == "GET":  # back from showing the second factor: the button is there
         return see_other(_page_of(asked))
+    if asked.state != ImportState.APPLIED:
+        raise Http404
     names = [username for _line, username, kind, _notes in asked.verdicts if kind == Kind.NEW]
     rows = _codes(asked.group, names, by=membership.actor, caller=caller_of(request))
     header = [_("Username"), _("Name"), _("Activation code"), _("Valid until (UTC)"), _("Where to sign in")]

@@ -70,9 +70,12 @@ def owner_without_script(new_context: Callable[..., BrowserContext], owner_state
     return new_context(storage_state=owner_state, java_script_enabled=False).new_page()
 
 
+KNOWN = {"sara.lind": "Sara Lind"}  # who works in the demo is called so by other tests
+
+
 def file_of(names: list[str], *, faulty: int = 0) -> dict:
     """A CSV file of agents with these usernames; the last so many of them have no e-mail address that could be one."""
-    rows = [f"{name},Walker {name},{name}@walk.example" for name in names]
+    rows = [f"{name},{KNOWN.get(name, f'Walker {name}')},{name}@walk.example" for name in names]
     for i in range(1, faulty + 1):
         rows[-i] = rows[-i].replace("@", " at ")
     text = "\n".join(["username,full_name,email", *rows])

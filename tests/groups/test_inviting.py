@@ -225,7 +225,7 @@ def test_link_serves_nobody_else(send, caller):
 
 def test_expired_link_serves_nobody(send, caller):
     secret, administrator = send(), factories.AdministratorFactory(email=NEWCOMER)
-    Invitation.objects.update(expires_at=timezone.now())
+    Invitation.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
 
     assert refusal_of(join, secret, administrator, caller=caller) == "invitation_gone"
 

@@ -23,6 +23,14 @@ def test_unknown_host_gets_a_page_that_says_so(host):
     assert "Nothing is served under this host name." in response.content.decode()
 
 
+def test_refusal_before_any_view_speaks_the_language_of_its_own_browser():
+    Client(HTTP_HOST=PORTAL).get("/sso/sign-in", headers={"Accept-Language": "es"})
+
+    response = Client(HTTP_HOST="evil.example").get("/sso/sign-in")
+
+    assert '<html lang="en"' in response.content.decode()
+
+
 def test_page_for_an_unknown_host_does_not_repeat_it():
     response = Client(HTTP_HOST="evil.example").get("/sso/sign-in")
 
