@@ -255,12 +255,31 @@ class CredentialFactory(factory.django.DjangoModelFactory):
         return row
 
 
-class RelyingPartyFactory(CredentialFactory):
+class RelyingPartySecretFactory(CredentialFactory):
+    class Meta:
+        model = tokens.RelyingPartySecret
+        exclude = ("name",)
+
+    relying_party = factory.SubFactory("tests.factories.RelyingPartyFactory", secret="")
+    secret = SECRET
+
+
+class RelyingPartyFactory(factory.django.DjangoModelFactory):
+    """A relying party with a secret; without one when `secret` is ""."""
+
     class Meta:
         model = tokens.RelyingParty
 
     client = factory.SubFactory(ClientFactory)
-    secret = SECRET
+    name = "Under test"
+
+    @classmethod
+    def _create(cls, model_class: Any, *args: Any, **fields: Any) -> Any:
+        secret = fields.pop("secret", SECRET)
+        party = super()._create(model_class, *args, **fields)
+        if secret:
+            RelyingPartySecretFactory(relying_party=party, secret=secret)
+        return party
 
 
 class PlatformKeyFactory(CredentialFactory):

@@ -3,12 +3,19 @@
 from typing import Any, ClassVar
 
 from django.contrib import admin, messages
-from django.contrib.admin import ModelAdmin
+from django.contrib.admin import ModelAdmin, TabularInline
 from django.http import HttpRequest
 
 from accounts.admin import Audited, ReadOnlyAdmin
 from sso_portal.lib.secrets import new_secret
-from tokens.models import AddressRule, LoginToken, PlatformKey, RelyingParty
+from tokens.models import (
+    AddressRule,
+    LoginToken,
+    PlatformKey,
+    RegisteredAddress,
+    RelyingParty,
+    RelyingPartySecret,
+)
 
 
 class CredentialAdmin(Audited, ModelAdmin):
@@ -23,8 +30,7 @@ class CredentialAdmin(Audited, ModelAdmin):
         if not change:
             secret = new_secret(obj.PREFIX)
             obj.take(secret)
-            name = f"id {obj.identifier}, " if isinstance(obj, RelyingParty) else ""
-            self.message_user(request, f"Shown this once: {name}secret {secret}", messages.WARNING)
+            self.message_user(request, f"Shown this once: secret {secret}", messages.WARNING)
         super().save_model(request, obj, form, change)
 
 
@@ -34,11 +40,24 @@ class PlatformKeyAdmin(CredentialAdmin):
     autocomplete_fields = ("group",)
 
 
+class RegisteredAddressInline(TabularInline):
+    model = RegisteredAddress
+    extra = 0
+
+
 @admin.register(RelyingParty)
-class RelyingPartyAdmin(CredentialAdmin):
-    list_display = ("name", "identifier", "client", "last_used_at", "expires_at", "revoked_at")
+class RelyingPartyAdmin(Audited, ModelAdmin):
+    list_display = ("name", "identifier", "client", "is_active")
+    search_fields = ("name", "=identifier", "client__subdomain")
     autocomplete_fields = ("client",)
-    readonly_fields: ClassVar[tuple[str, ...]] = ("identifier", *CredentialAdmin.readonly_fields)
+    readonly_fields = ("identifier", "created_at")
+    inlines = (RegisteredAddressInline,)
+
+
+@admin.register(RelyingPartySecret)
+class RelyingPartySecretAdmin(CredentialAdmin):
+    list_display = ("relying_party", "prefix", "last_used_at", "expires_at", "revoked_at")
+    autocomplete_fields = ("relying_party",)
 
 
 @admin.register(AddressRule)

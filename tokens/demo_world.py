@@ -38,7 +38,7 @@ from sso_portal.lib.encryption import encrypt
 from sso_portal.lib.secrets import ALPHABET, digest_of, new_secret
 from sso_portal.lib.text import canonical_name
 from tokens import demo_history
-from tokens.models import AddressRule, PlatformKey, RelyingParty
+from tokens.models import AddressRule, PlatformKey, RelyingParty, RelyingPartySecret
 
 GROUP, OTHER_GROUP = 21, 22
 TIME_ZONE = "America/New_York"
@@ -289,8 +289,12 @@ def _machines(northwind: Group, southgate: Group, clients: dict[str, Client]) ->
             group=group, network="127.0.0.1/32", defaults={"note": "this machine"}
         )
     for subdomain, client in clients.items():
-        held = secret(f"secret of {subdomain}", RelyingParty.PREFIX)
-        _credential(RelyingParty, held, client=client, name="CRM", identifier=relying_party_id(subdomain))
+        party, _ = RelyingParty.objects.update_or_create(
+            identifier=relying_party_id(subdomain),
+            defaults={"client": client, "name": "CRM", "is_active": True},
+        )
+        held = secret(f"secret of {subdomain}", RelyingPartySecret.PREFIX)
+        _credential(RelyingPartySecret, held, relying_party=party)
 
 
 def _credential(model: Any, held: str, **fields: Any) -> None:

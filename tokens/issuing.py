@@ -15,7 +15,7 @@ from sso_portal.lib.refusals import Refused
 from sso_portal.lib.secrets import digest_of, new_secret
 from sso_portal.lib.text import last_four
 from sso_portal.lib.web import Caller
-from tokens.models import LoginToken, PlatformKey
+from tokens.models import LoginToken, PlatformKey, RelyingParty
 
 ACTION = "login.issue"
 
@@ -54,14 +54,17 @@ def issue(
     call: CallContext,
     session: AgentSession | None = None,
     platform_key: PlatformKey | None = None,
+    issued_to: RelyingParty | None = None,
+    terms: dict[str, Any] | None = None,
     departments: Collection[int] | None = None,
     campaigns: Collection[int] | None = None,
     details: dict[str, Any] | None = None,
 ) -> IssuedLogin:
     """Issue a login token with its audit event, in one transaction, if the agent may enter.
 
-    `departments` and `campaigns` narrow the login (None: all that are granted when it is redeemed). Raises Refused
-    with the reason of `why_not_enter`.
+    `departments` and `campaigns` narrow the login (None: all that are granted when it is redeemed); `issued_to` is the
+    one relying party that may redeem it (None: any of the client's), `terms` what the dialect binds it to. Raises
+    Refused with the reason of `why_not_enter`.
     """
     refusal = why_not_enter(entry, departments=departments, campaigns=campaigns)
     client = entry.client
@@ -85,6 +88,8 @@ def issue(
             client=client,
             session=session,
             platform_key=platform_key,
+            issued_to=issued_to,
+            terms=terms or {},
             departments=None if departments is None else sorted(departments),
             campaigns=None if campaigns is None else sorted(campaigns),
             did=call.did,

@@ -1,5 +1,6 @@
 """Redeeming: a login token is exchanged for what it says, once."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from django.db import transaction
@@ -13,6 +14,7 @@ from sso_portal.lib.secrets import digest_of
 from sso_portal.lib.web import Caller
 from tokens.models import Kind, LoginToken, RelyingParty
 
+ALREADY_USED = "already used"  # for the audit log
 INVALID = Refusal("invalid_token", "This login token is unknown, expired or already used.", 400)
 
 
@@ -26,6 +28,22 @@ class Redemption:
     grant: Grant
 
 
+@dataclass(frozen=True)
+class Spent:
+    """What came of showing a secret: the token it belongs to, if any, and why it is worth nothing ("" when it is)."""
+
+    token: LoginToken | None
+    entry: Entry | None
+    why: str
+
+    def redemption(self) -> Redemption:
+        """What the token said. Raises Refused, `invalid_token`, which is recorded already."""
+        token, entry = self.token, self.entry
+        if self.why or token is None or entry is None or entry.client is None or entry.grant is None:
+            raise Refused(INVALID, recorded=True)
+        return Redemption(token, entry, entry.client, entry.grant)
+
+
 def redeem(
     secret: str, *, kind: str = Kind.HAND_OFF, relying_party: RelyingParty | None = None, caller: Caller
 ) -> Redemption:
@@ -34,29 +52,43 @@ def redeem(
     A `HAND_OFF` is redeemed by a relying party of its client, an `ENTRANCE` by the portal itself. Raises Refused with
     `invalid_token`, and only that: which of the reasons it was stays in the audit log.
     """
-    actor = f"relying_party:{relying_party.identifier}" if relying_party else "portal"
     with transaction.atomic():  # spent, and written down, before anyone is answered
-        won = LoginToken.objects.claim(
-            secret, kind=kind, relying_party=relying_party, address=caller.address_text
-        )
-        token = _token_with_entry(secret)
-        entry = entry_of(token, agent=token.agent, asked=token.client.subdomain) if token else None
-        why = "" if won and token and entry else _why_not_won(token, kind=kind, relying_party=relying_party)
-        why = why or _why_not_now(token, entry)
-        audit.record(
-            "login.redeem",
-            caller=caller,
-            actor=actor,
-            refused_for=why and INVALID.code,
-            group=token.group if token else None,
-            client=token.client if token else relying_party.client if relying_party else None,
-            agent=token.agent if token else None,
-            about=f"token:{digest_of(secret)[:12]}",
-            details={"why": why} if why else {},
-        )
-    if why or token is None or entry is None or entry.client is None or entry.grant is None:
-        raise Refused(INVALID, recorded=True)
-    return Redemption(token, entry, entry.client, entry.grant)
+        spent = spend(secret, kind=kind, relying_party=relying_party, caller=caller)
+    return spent.redemption()
+
+
+def spend(
+    secret: str,
+    *,
+    kind: str,
+    relying_party: RelyingParty | None,
+    caller: Caller,
+    why_not: Callable[[LoginToken], str] = lambda token: "",
+) -> Spent:
+    """Spend a token and write it down. In a transaction, which is to be committed whatever came of it.
+
+    `why_not` is asked about a token that was won: why its bearer may not have what it says, for the audit log. Such a
+    token stays spent.
+    """
+    won = LoginToken.objects.claim(
+        secret, kind=kind, relying_party=relying_party, address=caller.address_text
+    )
+    token = _token_with_entry(secret)
+    entry = entry_of(token, agent=token.agent, asked=token.client.subdomain) if token else None
+    why = "" if won and token and entry else _why_not_won(token, kind=kind, relying_party=relying_party)
+    why = why or (why_not(token) if token else "") or _why_not_now(token, entry)
+    audit.record(
+        "login.redeem",
+        caller=caller,
+        actor=relying_party.named if relying_party else "portal",
+        refused_for=why and INVALID.code,
+        group=token.group if token else None,
+        client=token.client if token else relying_party.client if relying_party else None,
+        agent=token.agent if token else None,
+        about=f"token:{digest_of(secret)[:12]}",
+        details={"why": why} if why else {},
+    )
+    return Spent(token, entry, why)
 
 
 def _token_with_entry(secret: str) -> LoginToken | None:
@@ -71,7 +103,9 @@ def _why_not_won(token: LoginToken | None, *, kind: str, relying_party: RelyingP
         return "unknown"
     if relying_party is not None and token.client_id != relying_party.client_id:
         return "another client's"
-    return "already used" if token.redeemed_at else "expired"
+    if relying_party is not None and token.issued_to_id not in (None, relying_party.pk):
+        return "another relying party's"
+    return ALREADY_USED if token.redeemed_at else "expired"
 
 
 def _why_not_now(token: LoginToken | None, entry: Entry | None) -> str:

@@ -22,7 +22,7 @@ from sso_portal.lib.refusals import Refusal, Refused
 from sso_portal.lib.telephone import readable
 from tokens.dialects.native import told
 from tokens.issuing import CallContext
-from tokens.models import LoginToken, RelyingParty
+from tokens.models import LoginToken, RelyingPartySecret
 from tokens.pop import PopRequest, unknown_number
 from tokens.redeeming import Redemption
 
@@ -258,7 +258,11 @@ def _hand_off_step(client: Client) -> Step:
             "The browser is sent to %(host)s, with a token that works once, for %(seconds)d seconds.",
             seconds,
         )
-    if RelyingParty.objects.live().filter(client=client).exists():
+    if (
+        RelyingPartySecret.objects.live()
+        .filter(relying_party__client=client, relying_party__is_active=True)
+        .exists()
+    ):
         return Step("hand_off", Outcome.OK, text % said)
     note = _(
         "The client's CRM has no credentials here, so it cannot redeem the token. An operator gives them out."

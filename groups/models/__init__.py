@@ -16,6 +16,13 @@ from groups.models.agent import (
 from groups.models.agent_import import AgentImport, ImportKind, ImportState
 from groups.models.agent_session import AgentSession, AgentSessionQuerySet, EndReason, new_sid, now_of
 from groups.models.client import Campaign, Client, Department, HandOff
+from groups.models.client_person import (
+    ClientPerson,
+    ClientSession,
+    ClientSessionQuerySet,
+    Destination,
+    why_not_path,
+)
 from groups.models.dialled_number import DialledNumber, NumberImport
 from groups.models.entitlement import (
     AgentCampaign,
@@ -51,7 +58,11 @@ __all__ = [
     "AgentStatus",
     "Campaign",
     "Client",
+    "ClientPerson",
+    "ClientSession",
+    "ClientSessionQuerySet",
     "Department",
+    "Destination",
     "DialledNumber",
     "EndReason",
     "EntitledCampaign",
@@ -76,4 +87,5 @@ __all__ = [
     "now_of",
     "validate_text",
     "validate_username",
+    "why_not_path",
 ]

@@ -29,6 +29,8 @@ class HandOff(models.TextChoices):
 
     REDIRECT = "redirect", "redirect: the token in the query of the login address"
     FORM_POST = "form_post", "form post: the token in the body of a POST"
+    SIGNED = "signed", "signed: all that there is to say, in a signed token in the body of a POST"
+    OIDC = "oidc", "OpenID Connect: the CRM is asked to begin a sign-in"
 
 
 class Client(models.Model):

@@ -134,7 +134,8 @@ def test_session_can_be_used_asynchronously():
         await sync_to_async(lambda: connection.close())()  # of the thread that it was lent
         return store.session_key
 
-    key = asyncio.run(keep())
+    with ThreadPoolExecutor(1) as another:  # in this thread, a browser's test may have left a loop running
+        key = another.submit(asyncio.run, keep()).result()
 
     assert SessionStore(key)["x"] == 1
 

@@ -169,7 +169,7 @@ CHANGES = {
     "rule gone": lambda: tokens.AddressRule.objects.all().delete(),
     "rule added": lambda: tokens.AddressRule.objects.create(group_id=21, network="127.0.0.2/32"),
     "key revoked": lambda: tokens.PlatformKey.objects.update(revoked_at=timezone.now()),
-    "party revoked": lambda: tokens.RelyingParty.objects.update(revoked_at=timezone.now()),
+    "party revoked": lambda: tokens.RelyingPartySecret.objects.update(revoked_at=timezone.now()),
     "administrator inactive": lambda: Administrator.objects.update(is_active=False),
     "factor gone": lambda: Authenticator.objects.all().delete(),
     "lock-out": lambda: [lockout.may_try(door="group:21", name="lena.osei") for _ in range(6)],
@@ -192,7 +192,7 @@ def state() -> str:
         sorted(groups.Entitlement.objects.values_list("group_id", "client__subdomain")),
         sorted(tokens.AddressRule.objects.values_list("group_id", "network")),
         sorted(tokens.PlatformKey.objects.values_list("digest", "revoked_at")),
-        sorted(tokens.RelyingParty.objects.values_list("digest", "revoked_at")),
+        sorted(tokens.RelyingPartySecret.objects.values_list("digest", "revoked_at")),
         sorted(Administrator.objects.values_list("email", "is_active", "is_staff")),
         sorted(Authenticator.objects.values_list("user__email", "type")),
         sorted(Attempt.objects.locked().values_list("name", flat=True)),
@@ -220,7 +220,7 @@ def test_demo_keeps_digests_of_its_secrets_only(demo):
 
 @pytest.mark.parametrize(("prefix", "subdomain"), [("REDEEM", "demoaws"), ("REDEEM2", "sandboxdemo")])
 def test_demo_prints_relying_parties_that_are_there(demo, prefix, subdomain):
-    party = tokens.RelyingParty.objects.shown(demo[f"{prefix}_SECRET"]).get()
+    party = tokens.RelyingPartySecret.objects.shown(demo[f"{prefix}_SECRET"]).get().relying_party
 
     assert (party.identifier, party.client.subdomain) == (demo[f"{prefix}_ID"], subdomain)
 

@@ -8,7 +8,7 @@ from django.db.models import F, ProtectedError
 from django.utils import timezone
 
 from tests import factories
-from tokens.models import LoginToken, PlatformKey, RelyingParty
+from tokens.models import LoginToken, PlatformKey, RelyingPartySecret
 
 pytestmark = pytest.mark.django_db
 
@@ -92,7 +92,7 @@ def test_relying_party_identifier_twice_is_refused(relying_party):
     assert refuses(factories.RelyingPartyFactory, secret="rs_other", identifier=relying_party.identifier)
 
 
-@pytest.mark.parametrize("model", [PlatformKey, RelyingParty])
+@pytest.mark.parametrize("model", [PlatformKey, RelyingPartySecret])
 def test_credential_keeps_the_digest_and_a_beginning_only(model):
     row = model()
 

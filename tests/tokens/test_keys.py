@@ -14,7 +14,7 @@ from sso_portal.lib.refusals import Refused
 from sso_portal.lib.secrets import digest_of, new_secret
 from tests import factories
 from tokens import keys
-from tokens.models import AddressRule, PlatformKey, RelyingParty, State
+from tokens.models import AddressRule, PlatformKey, RelyingPartySecret, State
 
 pytestmark = pytest.mark.django_db
 
@@ -248,9 +248,9 @@ def test_last_use_of_a_key_that_was_never_used_is_none(key):
     assert keys.last_use_of(key) is None
 
 
-@pytest.mark.parametrize("model", [PlatformKey, RelyingParty])
+@pytest.mark.parametrize("model", [PlatformKey, RelyingPartySecret])
 def test_use_is_noted_once_a_minute(model, django_assert_num_queries):
-    factory = factories.PlatformKeyFactory if model is PlatformKey else factories.RelyingPartyFactory
+    factory = factories.PlatformKeyFactory if model is PlatformKey else factories.RelyingPartySecretFactory
     row = factory(last_used_at=timezone.now() - timedelta(seconds=61))
     model.objects.touch(row)
     row.refresh_from_db()

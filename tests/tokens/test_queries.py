@@ -11,7 +11,7 @@ from django.utils import timezone
 from groups.models import AgentSession
 from tests import factories
 from tests.tokens.dialects.test_native import basic
-from tokens.models import RelyingParty
+from tokens.models import RelyingPartySecret
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("entitlement")]
 
@@ -79,7 +79,7 @@ def test_pop_that_is_no_navigation_asks_nothing(signed_in, group, headers):
 @pytest.fixture
 def redeem(client, relying_party):
     """One redemption over HTTP, with what it sent to the database; its credential was noted as used just now."""
-    RelyingParty.objects.touch(relying_party)
+    RelyingPartySecret.objects.touch(relying_party.secrets.get())
     authorization = basic(relying_party.identifier, factories.SECRET)
 
     def redeem_one(secret: str, status: int) -> Statements:
@@ -106,7 +106,7 @@ def test_redemption_is_at_most_two_selects_one_update_and_one_insert(redeem, iss
 
 def test_redemption_notes_its_credential_with_one_update_when_it_is_due(redeem, issue_to_alice):
     # Once a minute, however many logins are redeemed: people see which credential is in use, and which nobody needs.
-    RelyingParty.objects.update(last_used_at=timezone.now() - timedelta(seconds=61))
+    RelyingPartySecret.objects.update(last_used_at=timezone.now() - timedelta(seconds=61))
 
     updates = [redeem(issue_to_alice().secret, 200).by_kind["UPDATE"] for _ in range(2)]
 

@@ -1,6 +1,5 @@
 """The portal's own API (wire.md, sections 1 and 7): problem details in, problem details out."""
 
-import hmac
 from typing import Any
 
 from django.conf import settings
@@ -8,9 +7,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from sso_portal.lib.refusals import Refusal, Refused, problem_of
-from sso_portal.lib.secrets import digest_of
 from tokens.dialects.base import Door, basic_credentials, json_body, text_field
-from tokens.models import RelyingParty
+from tokens.models import RelyingParty, RelyingPartySecret
 from tokens.redeeming import Redemption, redeem
 
 UNAUTHORIZED = Refusal("unauthorized", "The relying party's id or secret is missing or wrong.", 401)
@@ -37,19 +35,18 @@ class RedeemToken(NativeDoor):
 
     action = "login.redeem"
     relying_party: RelyingParty
+    secret: RelyingPartySecret
 
     def admit(self, request: Request) -> None:
         name, secret = basic_credentials(request) or ("", "")
-        found = RelyingParty.objects.shown(secret).select_related("client").first()
-        # By the secret's digest, so that an unknown id and a wrong secret cost the same.
-        if found is None or not hmac.compare_digest(digest_of(found.identifier), digest_of(name)):
+        shown = RelyingPartySecret.objects.of(name, secret)
+        if shown is None:
             raise Refused(UNAUTHORIZED, {"details": {"identifier": name[:64]}})
-        self.relying_party = found
+        self.secret, self.relying_party = shown, shown.relying_party
 
     def post(self, request: Request) -> Response:
-        RelyingParty.objects.touch(
-            self.relying_party
-        )  # before the token is spent: its failure costs nothing yet
+        # Before the token is spent: its failure costs nothing yet.
+        RelyingPartySecret.objects.touch(self.secret)
         secret = text_field(json_body(request), "token", longest=256, required=True)
         redemption = redeem(secret, relying_party=self.relying_party, caller=self.caller)
         return Response(told(redemption, audience=self.relying_party.identifier))

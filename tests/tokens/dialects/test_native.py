@@ -14,7 +14,7 @@ from tests import factories
 from tests.conftest import PORTAL
 from tests.tokens.circumstances import STOPS, age, name_of
 from tokens.issuing import CallContext
-from tokens.models import Kind, LoginToken, RelyingParty
+from tokens.models import Kind, LoginToken, RelyingPartySecret
 
 pytestmark = pytest.mark.django_db
 
@@ -292,7 +292,7 @@ def test_redeem_with_the_id_of_another_party_and_this_ones_secret_is_refused(red
 
 @pytest.mark.parametrize("field", ["revoked_at", "expires_at"])
 def test_redeem_with_credentials_that_ended_is_refused(redeem, issued, field):
-    RelyingParty.objects.update(**{field: timezone.now()})
+    RelyingPartySecret.objects.update(**{field: timezone.now()})
 
     assert_problem(redeem(issued.secret), 401, "unauthorized")
 

@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from groups.models import Group
 from tokens import demo_world as world
-from tokens.models import PlatformKey, RelyingParty
+from tokens.models import PlatformKey, RelyingPartySecret
 
 
 class Command(BaseCommand):
@@ -88,7 +88,7 @@ def environment() -> dict[str, Any]:
 
 
 def _secret_of(subdomain: str) -> str:
-    return world.secret(f"secret of {subdomain}", RelyingParty.PREFIX)
+    return world.secret(f"secret of {subdomain}", RelyingPartySecret.PREFIX)
 
 
 def _person(name: str, person: world.Person) -> dict[str, str]:

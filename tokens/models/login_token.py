@@ -1,0 +1,86 @@
+"""Login tokens: secrets shown once, each worth one login."""
+
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import Count, F, OuterRef, Q, Subquery, Value
+from django.db.models.functions import Coalesce, Now
+
+from groups.models import Agent, AgentSession, Client, Group
+from tokens.models.credentials import MINUTE, PlatformKey
+from tokens.models.relying_party import RelyingParty
+from tokens.models.spent_once import SpentOnce, SpentOnceQuerySet
+
+
+class Kind(models.TextChoices):
+    HAND_OFF = "hand_off", "to be redeemed by the client's relying party"
+    ENTRANCE = "entrance", "to be opened at the portal, which then hands off"
+    SIGNED = "signed", "told in full by a signed hand-off: nothing to redeem"
+    LAUNCH = "launch", "the hint by which a sign-in that the portal began knows its call"
+    CODE = "code", "an authorization code of OpenID Connect"
+
+
+class LoginTokenQuerySet(SpentOnceQuerySet["LoginToken"]):
+    def claim(
+        self, secret: str, *, kind: str, relying_party: RelyingParty | None = None, address: str = ""
+    ) -> bool:
+        """Spend a token; at most one caller ever wins it. A relying party wins its own client's tokens only.
+
+        Of the tokens that were issued to one relying party alone, it wins its own only.
+        """
+        # Own columns only: a filter across a relation would let two PostgreSQL sessions both win.
+        tokens = self.unspent(secret).filter(kind=kind)
+        if relying_party is not None:
+            tokens = tokens.filter(client_id=relying_party.client_id)
+            tokens = tokens.filter(Q(issued_to=None) | Q(issued_to=relying_party))
+        return tokens.spend(redeemed_by=relying_party, redeemed_from=address)
+
+
+def issued_last_minute(by: str) -> Coalesce:
+    """How many tokens were issued in the last minute by a row of `by` (`session`, `platform_key`), to annotate it."""
+    recent = LoginToken.objects.filter(issued_at__gt=Now() - MINUTE, **{by: OuterRef("pk")})
+    return Coalesce(Subquery(recent.order_by().values(by).annotate(n=Count("pk")).values("n")), Value(0))
+
+
+class LoginToken(SpentOnce):
+    """A login that was issued: the digest of a secret shown once, and what it says about whom."""
+
+    kind = models.CharField(max_length=16, choices=Kind)
+    agent = models.ForeignKey(Agent, on_delete=models.PROTECT, related_name="+")
+    group = models.ForeignKey(Group, on_delete=models.PROTECT, related_name="+")
+    client = models.ForeignKey(Client, on_delete=models.PROTECT, related_name="+")
+    session = models.ForeignKey(AgentSession, on_delete=models.SET_NULL, null=True, related_name="+")
+    platform_key = models.ForeignKey(PlatformKey, on_delete=models.SET_NULL, null=True, related_name="+")
+    issued_to = models.ForeignKey(RelyingParty, on_delete=models.CASCADE, null=True, related_name="+")
+    terms = models.JSONField(default=dict)  # what the dialect that asked for it bound it to
+    departments = models.JSONField(null=True)  # numbers asked for; null: all that are granted at redemption
+    campaigns = models.JSONField(null=True)
+    did = models.CharField(max_length=64, blank=True)
+    cid = models.CharField(max_length=64, blank=True)
+    call_id = models.CharField(max_length=128, blank=True)
+    campaign_id = models.CharField(max_length=64, blank=True)
+    destination = models.CharField(max_length=64, blank=True)
+    redeemed_by = models.ForeignKey(RelyingParty, on_delete=models.SET_NULL, null=True, related_name="+")
+    redeemed_from = models.CharField(max_length=45, blank=True)
+
+    objects = LoginTokenQuerySet.as_manager()
+
+    class Meta:
+        indexes: ClassVar = [
+            models.Index(fields=["session", "issued_at"], name="token_of_session"),
+            models.Index(fields=["platform_key", "issued_at"], name="token_of_key"),
+            models.Index(fields=["issued_at"], name="token_by_age"),
+        ]
+        constraints: ClassVar = [
+            models.CheckConstraint(condition=Q(kind__in=Kind.values), name="token_kind_known"),
+            models.CheckConstraint(
+                condition=Q(expires_at__gt=F("issued_at")), name="token_expires_after_issue"
+            ),
+            models.CheckConstraint(
+                condition=Q(redeemed_at__isnull=False) | Q(redeemed_by=None, redeemed_from=""),
+                name="unspent_token_was_redeemed_by_nobody",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.trace}"
