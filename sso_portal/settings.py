@@ -81,6 +81,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.sessions",  # for `manage.py clearsessions`; the sessions are in accounts
     "django.contrib.staticfiles",
+    "django.forms",  # its templates, of which ours take the place of some
     "allauth",
     "allauth.account",
     "allauth.mfa",
@@ -121,6 +122,8 @@ TEMPLATES = [
         },
     },
 ]
+
+FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
 
 # --- Databases, cache --------------------------------------------------------------------------------------------
 

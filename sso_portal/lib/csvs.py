@@ -81,7 +81,7 @@ def read(content: bytes, *, most_rows: int) -> Table:
     begins = 1
     try:
         for line in lines:
-            if any(cell.strip() for cell in line):
+            if any(unguarded(cell).strip() for cell in line):
                 if not header:
                     header = _header(line)
                 elif len(rows) == most_rows:
@@ -101,7 +101,7 @@ def read(content: bytes, *, most_rows: int) -> Table:
 
 
 def _header(line: list[str]) -> list[str]:
-    header = [unguarded(name.strip()).strip().lower() for name in line]
+    header = [unguarded(name).strip().lower() for name in line]
     while header and not header[-1]:
         header.pop()
     if len(header) > MOST_COLUMNS:
@@ -112,7 +112,7 @@ def _header(line: list[str]) -> list[str]:
 
 
 def _row(header: list[str], line: list[str]) -> dict[str, str]:
-    cells = [unguarded(cell.strip()).strip() for cell in line[: len(header)]]
+    cells = [unguarded(cell).strip() for cell in line[: len(header)]]
     named = itertools.zip_longest(header, cells, fillvalue="")
     row = {name: cell for name, cell in named if name}
     surplus = [cell.strip() for cell in line[len(header) :] if cell.strip()]

@@ -147,6 +147,8 @@ def test_any_text_is_a_table_or_refused(text):
 
 @given(st.lists(st.tuples(TEXT, TEXT, TEXT), max_size=8))
 @example([("'=1", "\n=1", "a\r\n'-b")])
+@example([("a", "\n", "'\n")])
+@example([("a", " '=1", " =1")])
 def test_what_was_written_is_read_again(rows):
     content = b"".join(csv_response("x.csv", ["first", "=second", "third;\twith,commas"], rows))
 
