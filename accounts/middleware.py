@@ -17,7 +17,10 @@ from sso_portal.lib.web import is_fragment, is_live
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 # Doors with callers of their own: an administrator's cookie means nothing there, so it is not even looked up.
-OTHER_DOORS = ("/sso/", "/api/", "/static/", "/healthz", "/readyz")
+OTHER_DOORS = (
+    *("/sso/", "/oauth/", "/bus/", "/client/", "/api/", "/includes/"),
+    *("/.well-known/", "/static/", "/healthz", "/readyz"),
+)
 WITHOUT_SECOND_FACTOR = ("/accounts/2fa/", "/accounts/reauthenticate/", "/accounts/logout/")
 
 

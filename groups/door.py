@@ -295,6 +295,5 @@ def _door_page(
     waiting = {"client_name": client.name, "caller_tail": target.caller_tail} if target and client else None
     always = {"group": group, "brand": brand_of(group), "waiting": waiting}
     response = render(request, template, always | context, status=status)
-    if client:
-        allow_forms_to(response, client.origins)
+    allow_forms_to(response, [*(client.origins if client else []), *(target.origins if target else [])])
     return response

@@ -70,6 +70,16 @@ class Entry:
         return self.entitlement.client if self.entitlement else None
 
 
+def why_not_work(agent: Agent) -> Refusal | None:
+    """Why this agent, or his whole group, is let in nowhere now; None: he is, where he may enter."""
+    if agent.status != AgentStatus.ACTIVE or agent.has_ended():
+        detail = agent.status if agent.status != AgentStatus.ACTIVE else "ended"
+        return Refusal("agent_disabled", gettext_noop("This agent's access has been stopped."), 403, detail)
+    if not agent.group.is_active:
+        return Refusal("group_inactive", gettext_noop("This group's access has been stopped."), 403)
+    return None
+
+
 def why_not_enter(
     entry: Entry, *, departments: Collection[int] | None = None, campaigns: Collection[int] | None = None
 ) -> Refusal | None:
@@ -78,11 +88,8 @@ def why_not_enter(
     A lock-out is not asked about: it stops signing in, or five anonymous guesses would stop a working agent.
     """
     agent, entitlement = entry.agent, entry.entitlement
-    if agent.status != AgentStatus.ACTIVE or agent.has_ended():
-        detail = agent.status if agent.status != AgentStatus.ACTIVE else "ended"
-        return Refusal("agent_disabled", gettext_noop("This agent's access has been stopped."), 403, detail)
-    if not agent.group.is_active:
-        return Refusal("group_inactive", gettext_noop("This group's access has been stopped."), 403)
+    if refusal := why_not_work(agent):
+        return refusal
     if entitlement is None or not entitlement.client.is_active:
         detail = "no entitlement" if entitlement is None else "client inactive"
         return Refusal(

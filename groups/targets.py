@@ -1,6 +1,6 @@
 """Where an agent was going when a page came in between: a signed value, carried through every hop."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from typing import Any
 
@@ -19,6 +19,7 @@ class Target:
     caller_tail: str = ""  # the last digits of the caller's number
     reference: str = ""  # of the request that was stopped here; "" where nobody popped
     at: str = ""  # when that was: ISO, UTC
+    origins: list[str] = field(default_factory=list)  # that the way there passes, beyond the client's own
 
     def for_audit(self) -> dict[str, Any]:
         """What the event of a sign-in may keep of the pop that it was made for; nothing where there was none."""

@@ -17,7 +17,7 @@ from sso_portal import pages
 from sso_portal.lib.addresses import is_within, parse_address
 from sso_portal.lib.refusals import Refusal, Refused
 from sso_portal.lib.secrets import new_readable_code
-from sso_portal.lib.web import caller_of
+from sso_portal.lib.web import caller_of, is_for_software
 from sso_portal.views import refuse
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
@@ -62,7 +62,7 @@ def language(get_response: GetResponse) -> GetResponse:
     of_pages: GetResponse = cast("GetResponse", LocaleMiddleware(get_response))
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
-        if not request.path.startswith("/api/"):
+        if not is_for_software(request.path):
             return of_pages(request)
         with translation.override(
             settings.LANGUAGE_CODE
@@ -97,7 +97,7 @@ def _refuse_unreadable(request: HttpRequest) -> HttpResponseBase | None:
 
 def _refused_early(request: HttpRequest, refusal: Refusal) -> HttpResponseBase | None:
     """A page; doors for software word these refusals themselves, but for the host name and the address."""
-    if request.path.startswith("/api/") and refusal in (UNREADABLE, TOO_LARGE):
+    if is_for_software(request.path) and refusal in (UNREADABLE, TOO_LARGE):
         return None
     audit.record_refusal(Refused(refusal), caller=caller_of(request))
     return pages.refused_anywhere(request, refusal)
@@ -129,7 +129,7 @@ class Refusals:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         response = self.get_response(request)
-        if response.status_code == 405 and not request.path.startswith("/api/"):  # the framework's own, empty
+        if response.status_code == 405 and not is_for_software(request.path):  # the framework's own, empty
             page = refuse(request, WRONG_METHOD)
             page.headers["Allow"] = response.headers.get("Allow", "")
             return page

@@ -12,7 +12,7 @@ from groups.door import sign_in_url
 from groups.models import Agent, Client, Group
 from groups.navigation import THEMES
 from sso_portal.lib.refusals import Refusal, problem_of
-from sso_portal.lib.web import reference_of
+from sso_portal.lib.web import is_for_software, reference_of
 from tokens.pop import UNKNOWN_NUMBER, target_of
 
 TITLES: dict[int | str, Any] = {
@@ -70,8 +70,8 @@ def refused(
 
 
 def refused_anywhere(request: HttpRequest, refusal: Refusal) -> HttpResponse:
-    """A refusal from outside the views: problem details below /api/, a page elsewhere."""
-    if not request.path.startswith("/api/"):
+    """A refusal from outside the views: problem details for software, a page elsewhere."""
+    if not is_for_software(request.path):
         return refused(request, refusal)
     problem = problem_of(refusal, reference=reference_of(request))
     response = JsonResponse(problem, status=refusal.status, content_type="application/problem+json")

@@ -39,6 +39,8 @@ RATE_LIMITS = env.bool("RATE_LIMITS", default=True)  # stops throttles, never lo
 
 LOGIN_TOKEN_LIFETIME = timedelta(seconds=env.int("LOGIN_TOKEN_SECONDS", default=60))
 LOGIN_TOKENS_KEPT = timedelta(days=30)
+ACCESS_TOKEN_LIFETIME = ID_TOKEN_LIFETIME = timedelta(minutes=15)
+SIGNING_KEYS_KEPT = timedelta(days=1)  # published, once another signs
 ACTIVATION_CODE_LIFETIME = timedelta(hours=24)
 LOCKOUT_FAILURES = env.int("LOCKOUT_FAILURES", default=5)
 LOCKOUT_WINDOW = timedelta(minutes=env.int("LOCKOUT_WINDOW_MINUTES", default=15))
@@ -47,6 +49,10 @@ LIMITS_PER_MINUTE = {
     "sign-in address": 30,
     "pop": 60,
     "platform": 600,
+    "signed url": 300,
+    "create_sso_token": 300,
+    "token endpoint": 300,
+    "native": 600,
     "refused credentials": 60,
     "recorded refusals": 60,  # of one address that says no name: the log is not for strangers to fill
 }

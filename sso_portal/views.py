@@ -15,7 +15,7 @@ from accounts.middleware import OTHER_DOORS
 from groups.door import stale_sign_in
 from sso_portal import pages
 from sso_portal.lib.refusals import NOT_FOUND, UNAVAILABLE, Refusal, Refused
-from sso_portal.lib.web import caller_of, reference_of
+from sso_portal.lib.web import caller_of, is_for_software, reference_of
 
 FORBIDDEN = Refusal("forbidden", gettext_noop("This page is not for your account."), 403)
 BAD_REQUEST = Refusal("bad_request", gettext_noop("The portal could not read this request."), 400)
@@ -90,6 +90,6 @@ def server_error(request: HttpRequest) -> HttpResponseBase:
     if isinstance(error, OperationalError | InterfaceError):
         structlog.get_logger(__name__).error("database unavailable", exc_info=error)
         return pages.refused_anywhere(request, UNAVAILABLE)
-    if request.path.startswith("/api/"):
+    if is_for_software(request.path):
         return pages.refused_anywhere(request, BROKEN)
     return HttpResponse(render_to_string("errors/500.html", {"reference": reference_of(request)}), status=500)

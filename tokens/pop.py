@@ -35,6 +35,7 @@ from sso_portal.lib.web import (
 )
 from tokens.handing_off import hand_off
 from tokens.issuing import ACTION, CallContext, issue
+from tokens.logins import call_of
 from tokens.models import Kind, issued_last_minute
 from tokens.redeeming import redeem
 
@@ -176,7 +177,7 @@ def enter(request: HttpRequest) -> HttpResponse:
         kind=Kind.HAND_OFF,
         actor=f"agent:{token.agent.subject}",
         caller=caller,
-        call=CallContext(token.did, token.cid, token.call_id, token.campaign_id, token.destination),
+        call=call_of(token),
         departments=token.departments,
         campaigns=token.campaigns,
     )

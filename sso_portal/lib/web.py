@@ -11,6 +11,22 @@ from sso_portal.lib.addresses import Address, client_address
 from sso_portal.lib.refusals import Refusal, Refused
 
 NO_REFERRER = "no-referrer"
+# Addresses that programs call: they answer in their own shape and in English, and know no page, cookie or form.
+FOR_SOFTWARE = (
+    "/api/",
+    "/includes/",
+    "/oauth/token",
+    "/oauth/userinfo",
+    "/oauth/revoke",
+    "/oauth/introspect",
+    "/.well-known/",
+)
+DOORS = {
+    "sso": "agents",
+    "oauth": "oidc",
+    "bus": "bus",
+    "client": "clients",
+}  # by the first part of a page's path
 PREFETCH_HEADERS = ("Sec-Purpose", "Purpose", "X-Moz")
 
 
@@ -34,13 +50,18 @@ def caller_of(request: HttpRequest, *, door: str = "") -> Caller:
         reference=reference_of(request),
         address=client_address(request.META, settings.TRUSTED_PROXIES),
         agent_header=request.headers.get("User-Agent", "")[:256],
-        door=door or ("agents" if request.path.startswith("/sso/") else "main"),
+        door=door or DOORS.get(request.path.strip("/").partition("/")[0], "main"),
     )
 
 
 def reference_of(request: HttpRequest) -> str:
     """The reference number of this request: in logs, events and on refusal pages alike."""
     return getattr(request, "reference", "")
+
+
+def is_for_software(path: str) -> bool:
+    """Whether programs call this address, rather than browsers on behalf of people."""
+    return path.startswith(FOR_SOFTWARE)
 
 
 def is_navigation(request: HttpRequest) -> bool:

@@ -4,6 +4,7 @@ import base64
 import json
 from collections.abc import Sequence
 from typing import Any, ClassVar
+from urllib.parse import parse_qsl
 
 import structlog
 from django.core.exceptions import RequestDataTooBig
@@ -23,10 +24,12 @@ from sso_portal.lib.web import Caller, caller_of
 
 LONGEST_BODY = 1024 * 1024  # bytes
 DEEPEST = 20  # levels of lists and objects
+MOST_FIELDS = 200
 
 TOO_MANY = Refusal("too_many_requests", "Too many requests. Wait, and see Retry-After.", 429)
 TOO_LARGE = Refusal("too_large", "The body is larger than 1 MiB.", 413)
 INVALID_JSON = Refusal("invalid_json", "The body is not a JSON object in UTF-8.", 400)
+INVALID_FORM = Refusal("invalid_request", "The body is not a form in UTF-8 with each name once.", 400)
 LENGTH_REQUIRED = Refusal("length_required", "Send the body with a Content-Length, not in chunks.", 411)
 FRAMEWORK_REFUSALS: dict[type[Exception], Refusal] = {
     exceptions.MethodNotAllowed: Refusal(
@@ -72,6 +75,24 @@ class StrictJSONParser(BaseParser):
         if not isinstance(parsed, dict) or _is_deeper(parsed, DEEPEST):
             raise Refused(INVALID_JSON)
         return parsed
+
+
+class StrictFormParser(BaseParser):
+    """A form in UTF-8: no name twice, not too many, not too large."""
+
+    media_type = "application/x-www-form-urlencoded"
+
+    def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> dict[str, str]:
+        body = stream.read(LONGEST_BODY + 1)
+        if len(body) > LONGEST_BODY:
+            raise Refused(TOO_LARGE)
+        try:
+            pairs = parse_qsl(
+                body.decode(), keep_blank_values=True, errors="strict", max_num_fields=MOST_FIELDS
+            )
+            return _no_name_twice(pairs)
+        except ValueError as error:
+            raise Refused(INVALID_FORM) from error
 
 
 def _no_name_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

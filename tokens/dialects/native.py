@@ -8,6 +8,7 @@ from rest_framework.response import Response
 
 from sso_portal.lib.refusals import Refusal, Refused, problem_of
 from tokens.dialects.base import Door, basic_credentials, json_body, text_field
+from tokens.logins import login_of
 from tokens.models import RelyingParty, RelyingPartySecret
 from tokens.redeeming import Redemption, redeem
 
@@ -60,28 +61,22 @@ class NothingHere(NativeDoor):
 
 def told(redemption: Redemption, *, audience: str) -> dict[str, Any]:
     """What the relying party learns (wire.md, section 1, "Redeem")."""
-    token, agent, session = redemption.token, redemption.entry.agent, redemption.token.session
-    group = agent.group
+    login = login_of(redemption)
     return {
         "iss": settings.PORTAL_URL,
-        "sub": agent.subject,
+        "sub": login.agent.subject,
         "aud": audience,
-        "username": agent.username,
-        "fullname": agent.full_name,
-        "email": agent.email or None,
-        "group": {"id": group.pk, "code": group.code, "name": group.name},
-        "client": redemption.client.subdomain,
-        "departments": redemption.grant.departments_of(token.departments),
-        "campaigns": redemption.grant.campaigns_of(token.campaigns),
-        "call": {
-            "did": token.did or None,
-            "cid": token.cid or None,
-            "call_id": token.call_id or None,
-            "campaign_id": token.campaign_id or None,
-        },
-        "destination": token.destination or None,
-        "amr": session.methods if session else [],
-        "auth_time": int(session.started_at.timestamp()) if session else None,
-        "issued_at": int(token.issued_at.timestamp()),
-        "sid": session.sid if session else None,
+        "username": login.agent.username,
+        "fullname": login.agent.full_name,
+        "email": login.agent.email or None,
+        "group": login.group_told,
+        "client": login.client.subdomain,
+        "departments": login.departments,
+        "campaigns": login.campaigns,
+        "call": login.call_told,
+        "destination": login.call.destination or None,
+        "amr": login.methods,
+        "auth_time": int(login.authenticated_at.timestamp()) if login.authenticated_at else None,
+        "issued_at": int(redemption.token.issued_at.timestamp()),
+        "sid": login.sid or None,
     }

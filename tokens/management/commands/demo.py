@@ -8,6 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from groups.models import Group
 from tokens import demo_world as world
+from tokens.demo_world.derived import secret
 from tokens.models import PlatformKey, RelyingPartySecret
 
 
@@ -68,8 +69,8 @@ def environment() -> dict[str, Any]:
         "SESSION_COOKIE": settings.AGENT_COOKIE_NAME,
         "STICKY_SSO_URL": f"{settings.PORTAL_URL}/api/sso",
         "STICKY_HOST": f"demoaws.{settings.CLIENT_DOMAIN}:{settings.PORT}",
-        "PLATFORM_KEY": world.secret(f"platform key of {world.GROUP}", PlatformKey.PREFIX),
-        "PLATFORM_KEY_OTHER": world.secret(f"platform key of {world.OTHER_GROUP}", PlatformKey.PREFIX),
+        "PLATFORM_KEY": secret(f"platform key of {world.GROUP}", PlatformKey.PREFIX),
+        "PLATFORM_KEY_OTHER": secret(f"platform key of {world.OTHER_GROUP}", PlatformKey.PREFIX),
         "DEPARTMENT_ID": 1,
         "DEPARTMENT_ID_OTHER": 7,
         "CAMPAIGN_IDS": "1,2,3",
@@ -88,7 +89,7 @@ def environment() -> dict[str, Any]:
 
 
 def _secret_of(subdomain: str) -> str:
-    return world.secret(f"secret of {subdomain}", RelyingPartySecret.PREFIX)
+    return secret(f"secret of {subdomain}", RelyingPartySecret.PREFIX)
 
 
 def _person(name: str, person: world.Person) -> dict[str, str]:

@@ -1,11 +1,6 @@
-"""The demo world: two call centers, four clients, and people with every standing. Built by `manage.py demo`.
-
-Its secrets are derived from SECRET_KEY, so that they can be printed again though only digests are stored.
-"""
+"""The demo world: two call centers, four clients, and people with every standing. Built by `manage.py demo`."""
 
 import base64
-import hashlib
-import hmac
 import random
 from dataclasses import dataclass
 from datetime import timedelta
@@ -35,9 +30,10 @@ from groups.models import (
     Role,
 )
 from sso_portal.lib.encryption import encrypt
-from sso_portal.lib.secrets import ALPHABET, digest_of, new_secret
+from sso_portal.lib.secrets import digest_of, new_secret
 from sso_portal.lib.text import canonical_name
-from tokens import demo_history
+from tokens.demo_world import history
+from tokens.demo_world.derived import derived, readable, secret
 from tokens.models import AddressRule, PlatformKey, RelyingParty, RelyingPartySecret
 
 GROUP, OTHER_GROUP = 21, 22
@@ -136,22 +132,6 @@ NUMBERS = {  # of group 21: the client that it leads to, the campaign, a note
 LINKED, UNLINKED, PAUSED = ("demoaws", "sandboxdemo", "quietharbor"), "acme", "quietharbor"
 
 
-def derived(purpose: str) -> bytes:
-    """Thirty-two bytes that belong to this SECRET_KEY and this purpose."""
-    return hmac.new(settings.SECRET_KEY.encode(), f"demo: {purpose}".encode(), hashlib.sha256).digest()
-
-
-def secret(purpose: str, prefix: str) -> str:
-    """A machine secret of the demo."""
-    return prefix + base64.urlsafe_b64encode(derived(purpose)).decode().rstrip("=")
-
-
-def readable(purpose: str) -> str:
-    """A password of the demo that a person can type: `k7qf-3m2p-x8ta`."""
-    letters = "".join(ALPHABET[byte % 32] for byte in derived(purpose)[:12]).lower()
-    return "-".join(letters[i : i + 4] for i in (0, 4, 8))
-
-
 def relying_party_id(subdomain: str) -> str:
     """The public id of a demo client's relying party."""
     return f"rp_{derived(f'id of {subdomain}').hex()[:16]}"
@@ -179,7 +159,7 @@ def build() -> None:
     _agents(northwind, southgate)
     if not Event.objects.filter(group_id=GROUP).exists():
         _sign_some_in(northwind)
-        demo_history.tell(
+        history.tell(
             northwind,
             clients=LINKED[:2],
             relying_parties={subdomain: relying_party_id(subdomain) for subdomain in CLIENTS},

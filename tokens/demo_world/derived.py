@@ -1,0 +1,25 @@
+"""The demo's secrets: derived from SECRET_KEY, so that they can be printed again though only digests are stored."""
+
+import base64
+import hashlib
+import hmac
+
+from django.conf import settings
+
+from sso_portal.lib.secrets import ALPHABET
+
+
+def derived(purpose: str) -> bytes:
+    """Thirty-two bytes that belong to this SECRET_KEY and this purpose."""
+    return hmac.new(settings.SECRET_KEY.encode(), f"demo: {purpose}".encode(), hashlib.sha256).digest()
+
+
+def secret(purpose: str, prefix: str) -> str:
+    """A machine secret of the demo."""
+    return prefix + base64.urlsafe_b64encode(derived(purpose)).decode().rstrip("=")
+
+
+def readable(purpose: str) -> str:
+    """A password of the demo that a person can type: `k7qf-3m2p-x8ta`."""
+    letters = "".join(ALPHABET[byte % 32] for byte in derived(purpose)[:12]).lower()
+    return "-".join(letters[i : i + 4] for i in (0, 4, 8))
