@@ -1,5 +1,6 @@
 """The group's own door: agents sign in by username, unlock, choose a password, sign out."""
 
+from collections.abc import Iterable
 from typing import Any
 from urllib.parse import urlencode
 
@@ -84,9 +85,20 @@ def sign_in_page(request: HttpRequest) -> HttpResponse:
     return _sign_in_form(request, group, session, SignInForm())
 
 
-def choose_group(request: HttpRequest) -> HttpResponse:
-    """The door without a number on it: ask which group."""
-    return render(request, "groups/choose_group.html", {"action": reverse("agent_sign_in")})
+def choose_group(
+    request: HttpRequest,
+    *,
+    action: str = "",
+    kept: Iterable[tuple[str, str]] = (),
+    client: Client | None = None,
+) -> HttpResponse:
+    """The door without a number on it: ask which group. `action` gets the answer, with all that is to be kept.
+
+    `client` is the one that waits for the agent, if any: by then he knows that it does.
+    """
+    waiting = {"client_name": client.name, "caller_tail": ""} if client else None
+    context = {"action": action or reverse("agent_sign_in"), "kept": list(kept), "waiting": waiting}
+    return render(request, "groups/choose_group.html", context)
 
 
 def _answer_sign_in(request: HttpRequest, group: Group, session: AgentSession | None) -> HttpResponse:

@@ -21,6 +21,7 @@ from sso_portal.lib.web import origin_of
 
 ISSUE, REDEEM, SIGN_IN = "login.issue", "login.redeem", "agent.sign_in"
 ENTRANCE = "entrance"  # a login that the portal itself redeems, to hand its agent off
+LAUNCH, CODE, SIGNED = "launch", "code", "signed"  # begins a sign-in, ends one, needs none
 AT_THE_DOOR = (SIGN_IN, "agent.second_factor", "agent.enrol_factor", "agent.choose_password")
 TOKEN = "token:"  # noqa: S105  (begins the name of a token in the audit log)
 MOST = 60  # events of one trace
@@ -249,7 +250,7 @@ class _Ladder:
         if by_software:
             steps.append(self._arrival(event, _("Call-center software asked for a login")))
         elif not self._goes_on(event):
-            steps.append(self._arrival(event, _("The phone system opened the address of the call")))
+            steps.append(self._arrival(event, self._how_it_began(event)))
         if is_refused:
             refused = Step(
                 event.at,
@@ -278,6 +279,11 @@ class _Ladder:
         steps.append(self._hand_off(event))
         return steps
 
+    def _how_it_began(self, event: Event) -> str:
+        if _detail(event, "kind") == CODE:
+            return _("%(client)s asked for a sign-in") % {"client": self._client_name(event.client)}
+        return _("The phone system opened the address of the call")
+
     def _arrival(self, event: Event, what: str) -> Step:
         facts = [] if event.outcome == Outcome.OK else [(_("Client"), self._client_name(event.client))]
         facts += [(_("By"), worded_actor(event, self.names))] if event.actor.startswith("key:") else []
@@ -300,7 +306,12 @@ class _Ladder:
             return Step(event.at, _("The address of the login was given to the software"))
         if client is None:
             return Step(event.at, _("Sent on to the client"))
-        is_post = client.hand_off == HandOff.FORM_POST
+        told, kind = {"client": client.name}, _detail(event, "kind")
+        if kind == LAUNCH:
+            return Step(event.at, _("%(client)s was asked to begin a sign-in") % told)
+        if kind == CODE:
+            return Step(event.at, _("Sent back to %(client)s, with a code") % told)
+        is_post = client.hand_off == HandOff.FORM_POST or kind == SIGNED
         way = _("by a form that sends itself") if is_post else _("by redirect")
         return Step(
             event.at,
@@ -313,7 +324,9 @@ class _Ladder:
         issued = self._issue_of(event.object)
         took = [(_("After the login was issued"), lasted(event.at - issued.at))] if issued else []
         facts = [*took, *self._where(event)]
-        if event.actor == "portal":
+        if event.actor == "portal" and issued and _detail(issued, "kind") == LAUNCH:
+            what = _("%(client)s began the sign-in") % {"client": self._client_name(event.client)}
+        elif event.actor == "portal":
             what = (
                 _("The address of the login could not be opened")
                 if is_refused
@@ -335,6 +348,7 @@ class _Ladder:
                 or event.outcome != Outcome.OK
                 or not event.object
                 or event.object in redeemed
+                or _detail(event, "kind") == SIGNED
             ):
                 continue
             ends_at = event.at + _lifetime()

@@ -7,15 +7,16 @@ from typing import Any, TypeVar
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import DateTimeField, ExpressionWrapper, OuterRef, QuerySet, Subquery
+from django.db.models import DateTimeField, Exists, ExpressionWrapper, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Now
 
 from accounts import audit
 from groups.entering import Entry, entry_of, why_not_enter, why_not_work, with_entry
-from groups.models import AgentSession, EndReason, now_of
+from groups.models import AgentSession, now_of
 from sso_portal.lib.refusals import Refusal, Refused
 from sso_portal.lib.secrets import digest_of, new_secret
 from sso_portal.lib.web import Caller
+from tokens.logins import Login, login_of_family
 from tokens.models import AccessToken, FamilyEnd, RefreshToken, RelyingParty, TokenFamily
 from tokens.redeeming import ALREADY_USED, Redemption
 
@@ -29,14 +30,30 @@ class Tokens:
     access: str
     refresh: str
     access_lifetime: timedelta
+    scope: str  # of the access token
 
 
 @dataclass(frozen=True)
 class Standing:
-    """A family, and its agent before its client's door now."""
+    """One token of a family, and the family's agent before its client's door now."""
 
+    token: AccessToken | RefreshToken
     family: TokenFamily
     entry: Entry
+    session_is_over: bool
+
+    @property
+    def scope(self) -> str:
+        """What may be asked with the token."""
+        return self.token.scope if isinstance(self.token, AccessToken) else self.family.scope
+
+    @property
+    def login(self) -> Login | None:
+        """What the family says now; None where it is not of one client."""
+        client, grant = self.entry.client, self.entry.grant
+        if client is None or grant is None:
+            return None
+        return login_of_family(self.family, self.entry, client, grant)
 
 
 @dataclass(frozen=True)
@@ -82,15 +99,25 @@ def start_for_bus(session: AgentSession, *, lasts: timedelta) -> TokenFamily:
 
 
 def give(
-    family: TokenFamily, *, refresh: bool, access_lifetime: timedelta = settings.ACCESS_TOKEN_LIFETIME
+    family: TokenFamily,
+    *,
+    refresh: bool,
+    scope: str = "",
+    access_lifetime: timedelta = settings.ACCESS_TOKEN_LIFETIME,
 ) -> Tokens:
-    """The next tokens of a family, none of which outlives it. In a transaction."""
+    """The next tokens of a family. In a transaction.
+
+    The access token may have a narrower `scope` than the family ("": the same).
+    """
     access, renewal = new_secret(AccessToken.PREFIX), new_secret(RefreshToken.PREFIX) if refresh else ""
-    AccessToken.objects.create(family=family, digest=digest_of(access), expires_at=Now() + access_lifetime)
+    scope = scope or family.scope
+    AccessToken.objects.create(
+        family=family, digest=digest_of(access), scope=scope, expires_at=Now() + access_lifetime
+    )
     if refresh:
         end = Subquery(TokenFamily.objects.filter(pk=family.pk).values("ends_at"))
         RefreshToken.objects.create(family=family, digest=digest_of(renewal), expires_at=end)
-    return Tokens(access, renewal, access_lifetime)
+    return Tokens(access, renewal, access_lifetime, scope)
 
 
 def renew(
@@ -98,12 +125,14 @@ def renew(
     *,
     relying_party: RelyingParty | None,
     caller: Caller,
+    scope: str = "",
     why_not: Callable[[TokenFamily], str] = lambda family: "",
 ) -> Renewed:
-    """Spend a refresh token for the next tokens of its family, if its agent may still be let in.
+    """Spend a refresh token for the next tokens of its family, none of which outlives it, if its agent may go on.
 
-    One that was spent before revokes its family, for one of the two who held it stole it. Another relying party's is
-    not spent. `why_not` is asked what else speaks against it, for the audit log. Raises Refused, `invalid_grant`.
+    `scope` narrows the access token; the refresh token keeps the family's (RFC 6749, section 6). One that was spent
+    before revokes its family, for one of the two who held it stole it. Another relying party's is not spent. `why_not`
+    is asked what else speaks against it, for the audit log. Raises Refused, `invalid_grant`.
     """
     with transaction.atomic():  # spent, and written down, before anyone is answered
         found = _with_standing(RefreshToken.objects.filter(digest=digest_of(secret)), "family__").first()
@@ -120,16 +149,31 @@ def renew(
             if why == ALREADY_USED:
                 revoke(found.family, FamilyEnd.REUSED, actor=_actor(relying_party), caller=caller)
             elif not why:
-                tokens = give(found.family, refresh=True)
+                left = found.family.ends_at - now_of(found.family)
+                lifetime = min(settings.ACCESS_TOKEN_LIFETIME, left)
+                tokens = give(found.family, refresh=True, scope=scope, access_lifetime=lifetime)
         _record("login.refresh", secret, standing, relying_party, why=why, caller=caller)
     if standing is None or tokens is None:
         raise Refused(INVALID, recorded=True)
-    return Renewed(standing.family, standing.entry, tokens)
+    return Renewed(standing.token, standing.family, standing.entry, session_is_over=False, tokens=tokens)
+
+
+def standing_of(secret: str) -> Standing | None:
+    """An access or refresh token, if it is worth something and its agent may still be let in. It is not spent."""
+    return (standing_of_refresh if secret.startswith(RefreshToken.PREFIX) else standing_of_access)(secret)
 
 
 def standing_of_access(secret: str) -> Standing | None:
     """The family of an access token, if it is worth something and its agent may still be let in."""
     found = _with_standing(AccessToken.objects.shown(secret), "family__").first()
+    standing = _standing_of(found, found.family) if found else None
+    return standing if standing and not _why_not_go_on(standing) else None
+
+
+def standing_of_digest(digest: str) -> Standing | None:
+    """As `standing_of_access`, of a token that something else names by its digest."""
+    tokens = AccessToken.objects.filter(digest=digest, revoked_at=None, expires_at__gt=Now())
+    found = _with_standing(tokens, "family__").first()
     standing = _standing_of(found, found.family) if found else None
     return standing if standing and not _why_not_go_on(standing) else None
 
@@ -145,16 +189,29 @@ def revoke(family: TokenFamily, reason: FamilyEnd, *, actor: str, caller: Caller
     """End a family with all its tokens; whether it went on until now. In a transaction."""
     ended = TokenFamily.objects.filter(pk=family.pk).revoke(reason)
     if ended:
-        audit.record(
-            "login.revoke",
-            caller=caller,
-            actor=actor,
-            group=family.group,
-            client=family.client,
-            agent=family.agent,
-            about=f"family:{family.pk}",
-            details={"why": str(reason.label)},
-        )
+        _record_revocation(family, f"family:{family.pk}", actor, caller, why=str(reason))
+    return bool(ended)
+
+
+def give_back(secret: str, *, relying_party: RelyingParty, caller: Caller) -> bool:
+    """Revoke what a relying party gives back: an access token alone, with a refresh token all of its family.
+
+    Another's is left alone. Whether anything was revoked.
+    """
+    is_refresh = secret.startswith(RefreshToken.PREFIX)
+    tokens: QuerySet[Any] = RefreshToken.objects.all() if is_refresh else AccessToken.objects.all()
+    tokens = tokens.filter(digest=digest_of(secret), family__relying_party=relying_party)
+    found = tokens.select_related("family__agent", "family__group", "family__client").first()
+    if found is None:
+        return False
+    with transaction.atomic():
+        if is_refresh:
+            return revoke(found.family, FamilyEnd.REVOKED, actor=relying_party.named, caller=caller)
+        ended = AccessToken.objects.filter(pk=found.pk, revoked_at=None).update(revoked_at=Now())
+        if ended:
+            _record_revocation(
+                found.family, f"token:{found.digest[:12]}", relying_party.named, caller, why=""
+            )
     return bool(ended)
 
 
@@ -162,16 +219,21 @@ T = TypeVar("T", bound=QuerySet[Any])
 
 
 def _with_standing(tokens: T, path: str) -> T:
-    related = ("relying_party", "session", "login_token", "client", "agent__group")
+    related = ("relying_party", "login_token", "client", "group", "agent__group")
     rows = tokens.select_related(*(f"{path}{name}" for name in related))
     rows = with_entry(rows, client=OuterRef(f"{path}client"), agent=f"{path}agent", grant=True)
-    return rows.annotate(now=ExpressionWrapper(Now(), output_field=DateTimeField()))
+    return rows.annotate(
+        now=ExpressionWrapper(Now(), output_field=DateTimeField()),
+        # By its sid, which a session that renews another one keeps: the family goes on with it, and ends with it.
+        session_is_over=Exists(AgentSession.objects.over().filter(sid=OuterRef(f"{path}sid"))),
+    )
 
 
 def _standing_of(row: Any, family: TokenFamily) -> Standing:
     family.now = row.now  # type: ignore[attr-defined]  # the database's clock, for `_why_not_go_on`
     asked = family.client.subdomain if family.client else ""
-    return Standing(family, entry_of(row, agent=family.agent, asked=asked))
+    entry = entry_of(row, agent=family.agent, asked=asked)
+    return Standing(row, family, entry, session_is_over=row.session_is_over)
 
 
 def _why_not_won(token: RefreshToken) -> str:
@@ -182,20 +244,33 @@ def _why_not_won(token: RefreshToken) -> str:
 
 def _why_not_go_on(standing: Standing) -> str:
     """Why a family is worth nothing any more, for the audit log; "" when it is."""
-    family, agent, session = standing.family, standing.entry.agent, standing.family.session
+    family, agent = standing.family, standing.entry.agent
     if family.revoked_at or family.ends_at <= now_of(family):
         return "revoked" if family.revoked_at else "ended"
     if family.relying_party and not family.relying_party.is_active:
         return "relying party inactive"
     if family.group_id != agent.group_id:
         return "agent moved"
-    if session and session.ended_at and session.end_reason != EndReason.RENEWED:
+    if standing.session_is_over:
         return "session ended"
     if family.client is None:
         refusal = why_not_work(agent)
     else:
         refusal = why_not_enter(standing.entry, departments=family.departments, campaigns=family.campaigns)
     return (refusal.detail or refusal.code) if refusal else ""
+
+
+def _record_revocation(family: TokenFamily, about: str, actor: str, caller: Caller, *, why: str) -> None:
+    audit.record(
+        "login.revoke",
+        caller=caller,
+        actor=actor,
+        group=family.group,
+        client=family.client,
+        agent=family.agent,
+        about=about,
+        details={"why": why} if why else {},
+    )
 
 
 def _actor(relying_party: RelyingParty | None) -> str:

@@ -1,22 +1,106 @@
-"""Handing off: how a login reaches the client's CRM. The way is the client's choice, the address its record's."""
+"""Handing off: how a login reaches the client's CRM. The way is the client's choice, the addresses its record's."""
 
+from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils.translation import gettext_noop
 
-from groups.models import HandOff
-from sso_portal.lib.web import NO_REFERRER, allow_forms_to, see_other
-from tokens.issuing import IssuedLogin
+from groups.entering import Entry, entry_of, why_not_enter, with_entry
+from groups.models import Agent, Client, HandOff
+from sso_portal.lib.refusals import Refusal, Refused
+from sso_portal.lib.web import NO_REFERRER, allow_forms_to, origin_of, see_other
+from tokens.handoffs import remember
+from tokens.id_tokens import signed_login
+from tokens.issuing import ACTION, IssuedLogin
+from tokens.logins import login_of
+from tokens.models import Kind, RelyingParty, Use
+from tokens.redeeming import Redemption
+
+NOBODY_RECEIVES = Refusal(
+    "client_unavailable",
+    gettext_noop("This client is not set up to receive agents yet."),
+    403,
+    "no relying party receives agents",
+)
 
 
-def hand_off(request: HttpRequest, issued: IssuedLogin) -> HttpResponse:
-    """Send the browser into the CRM with its token."""
-    response = (
-        _form_post(request, issued) if issued.client.hand_off == HandOff.FORM_POST else _redirect(issued)
+@dataclass(frozen=True)
+class Way:
+    """How an agent gets from here into a client's CRM: what is issued, and to which of its systems he goes."""
+
+    entry: Entry
+    kind: Kind = Kind.HAND_OFF
+    relying_party: RelyingParty | None = None  # where the way is `oidc` or `signed`
+
+
+def way_into(entry: Entry, *, actor: str) -> Way:
+    """The way that the client chose. Costs statements only where a system of the client must be looked up.
+
+    Raises Refused (`client_unavailable`) where the client has none that could receive the agent. Whether he may enter
+    is for `issue` to say.
+    """
+    client = entry.client
+    if client is None or client.hand_off in (HandOff.REDIRECT, HandOff.FORM_POST) or why_not_enter(entry):
+        return Way(entry)
+    party = receiver_of(client)
+    if party is None:
+        about = {"action": ACTION, "actor": actor, "group": entry.agent.group, "agent": entry.agent}
+        raise Refused(NOBODY_RECEIVES, about | {"client": client})
+    if client.hand_off == HandOff.OIDC:
+        return Way(entry, Kind.LAUNCH, party)
+    return Way(entry if entry.grant else _with_grant(entry, client), Kind.SIGNED, party)
+
+
+def kind_for_software(entry: Entry, *, actor: str) -> Kind:
+    """What to issue to software that asks for a login address (`address_of`). Raises Refused as `way_into`."""
+    is_redirect = entry.client is not None and entry.client.hand_off == HandOff.REDIRECT
+    way_into(entry, actor=actor)
+    return Kind.HAND_OFF if is_redirect else Kind.ENTRANCE
+
+
+def receiver_of(client: Client) -> RelyingParty | None:
+    """The client's system that agents reach by `oidc` or `signed`: the one that is marked, else the only one fit."""
+    active = list(client.relying_parties.filter(is_active=True))
+    marked = [party for party in active if party.receives_agents]
+    needs_address = client.hand_off == HandOff.OIDC
+    fit = [party for party in marked or active if party.initiate_login_uri or not needs_address]
+    return fit[0] if len(fit) == 1 else None
+
+
+def origins_on_the_way(subdomain: str, *, group_id: int) -> list[str]:
+    """The origins that a browser passes on its way into this client of the group, beyond the client's own.
+
+    Where the CRM begins a sign-in, it goes from its address for that to where its sign-ins end.
+    """
+    parties = RelyingParty.objects.filter(
+        client__subdomain=subdomain,
+        client__hand_off=HandOff.OIDC,
+        client__entitlements__group=group_id,
+        is_active=True,
     )
+    origins = set()
+    addresses = parties.order_by().values_list("initiate_login_uri", "addresses__use", "addresses__address")
+    for begins_at, use, address in addresses:
+        origins |= {origin_of(begins_at)} if begins_at else set()
+        origins |= {origin_of(address)} if use == Use.REDIRECT else set()
+    return sorted(origins)
+
+
+def hand_off(request: HttpRequest, issued: IssuedLogin, way: Way) -> HttpResponse:
+    """Send the browser into the CRM with what was issued."""
+    party = way.relying_party
+    if party is not None and way.kind == Kind.LAUNCH:
+        response = _launch(issued, party)
+    elif party is not None and way.kind == Kind.SIGNED:
+        response = _form_post(request, issued.client, {"id_token": _signed(issued, way.entry, party)})
+    elif issued.client.hand_off == HandOff.FORM_POST:
+        response = _form_post(request, issued.client, {"token": issued.secret})
+    else:
+        response = see_other(f"{issued.client.login_url}?{urlencode({'token': issued.secret})}")
     response.headers["Referrer-Policy"] = NO_REFERRER
     return response
 
@@ -29,16 +113,33 @@ def address_of(issued: IssuedLogin) -> str:
     return f"{settings.PORTAL_URL}{entrance}?{urlencode({'token': issued.secret})}"
 
 
-def _redirect(issued: IssuedLogin) -> HttpResponse:
-    return see_other(f"{issued.client.login_url}?{urlencode({'token': issued.secret})}")
-
-
-def _form_post(request: HttpRequest, issued: IssuedLogin) -> HttpResponse:
-    context = {
-        "action": issued.client.login_url,
-        "fields": {"token": issued.secret},
-        "client_name": issued.client.name,
+def _launch(issued: IssuedLogin, party: RelyingParty) -> HttpResponse:
+    """Ask the CRM to begin a sign-in here (OpenID Connect Core, section 4). The hint leads that one to its call."""
+    told = {
+        "iss": settings.PORTAL_URL,
+        "login_hint": issued.secret,
+        "target_link_uri": issued.client.login_url,
     }
+    glue = "&" if "?" in party.initiate_login_uri else "?"
+    return see_other(f"{party.initiate_login_uri}{glue}{urlencode(told)}")
+
+
+def _signed(issued: IssuedLogin, entry: Entry, party: RelyingParty) -> str:
+    assert entry.grant is not None  # noqa: S101  (`way_into` loaded it)
+    remember(issued.token.session, party)
+    login = login_of(Redemption(issued.token, entry, issued.client, entry.grant))
+    return signed_login(login, relying_party=party, trace=issued.token.trace)
+
+
+def _with_grant(entry: Entry, client: Client) -> Entry:
+    """The same agent before the same door, with what he may enter as."""
+    rows = with_entry(Agent.objects.filter(pk=entry.agent.pk), client=client, grant=True)
+    row = rows.get()
+    return entry_of(row, agent=row, asked=entry.asked)
+
+
+def _form_post(request: HttpRequest, client: Client, fields: dict[str, str]) -> HttpResponse:
+    context = {"action": client.login_url, "fields": fields, "client_name": client.name}
     response = render(request, "tokens/form_post.html", context)
-    allow_forms_to(response, issued.client.origins)
+    allow_forms_to(response, client.origins)
     return response

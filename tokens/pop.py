@@ -1,6 +1,7 @@
 """The pop: the telephone system opens one address a call, and the agent is in the right CRM (wire.md, section 1)."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -33,7 +34,7 @@ from sso_portal.lib.web import (
     same_with_get,
     see_other,
 )
-from tokens.handing_off import hand_off
+from tokens.handing_off import hand_off, origins_on_the_way, way_into
 from tokens.issuing import ACTION, CallContext, issue
 from tokens.logins import call_of
 from tokens.models import Kind, issued_last_minute
@@ -45,6 +46,7 @@ LONGEST = {"did": 64, "cid": 64, "call_id": 128, "campaign_id": 64, "destination
 PLACEHOLDER = re.compile(r"@[^@\s]*@|\{\{.*\}\}|\{.*\}|[%\ufffd][^%\s]*%|\[\[?.*\]?\]|\$\{.*\}|\$\.\S+")
 DESTINATION = re.compile(r"[A-Za-z0-9:_.-]*")
 UNKNOWN_NUMBER = "unknown_number"
+POPS = (Kind.HAND_OFF, Kind.LAUNCH, Kind.SIGNED)  # what a pop issues
 TOO_MANY = Refusal(
     "too_many_requests", "This is more calls than anybody can take. Please wait a minute.", 429
 )
@@ -145,43 +147,51 @@ def _take_in(request: HttpRequest, subdomain: str) -> HttpResponse:
         return HttpResponse(status=204)
     asked = PopRequest.parse(subdomain, request.GET)
     if is_framed(request):
-        return _open_in_tab(request)
+        return open_in_tab(request)
     session = _session_before(asked, request)
     if session is None:
         return _to_sign_in(asked, request)
     AgentSession.objects.touch_if_due(session)
     if not asked.subdomain:
         asked = _routed(asked, session)
+    actor = f"agent:{session.agent.subject}"
+    way = way_into(entry_of(session, agent=session.agent, asked=asked.subdomain), actor=actor)
     issued = issue(
-        entry_of(session, agent=session.agent, asked=asked.subdomain),
-        kind=Kind.HAND_OFF,
-        actor=f"agent:{session.agent.subject}",
+        way.entry,
+        kind=way.kind,
+        actor=actor,
         caller=caller_of(request),
         call=asked.call,
         session=session,
         details=asked.details,
     )
-    return hand_off(request, issued)
+    return hand_off(request, issued, way)
 
 
 @require_http_methods(["GET", "HEAD"])
 def enter(request: HttpRequest) -> HttpResponse:
-    """Spend a login that software asked for, and hand its agent off the way the client wants it."""
+    """Spend a login that software asked for, and hand its agent off the way the client wants it.
+
+    Nobody is signed in by it. Where the hand-off is `oidc`, the CRM begins an ordinary sign-in, which asks an agent
+    without a session here to sign in to the group that the login was issued in.
+    """
     if not is_navigation(request):
         return HttpResponse(status=204)
     caller = caller_of(request)
     redemption = redeem(request.GET.get("token", ""), kind=Kind.ENTRANCE, caller=caller)
     token = redemption.token
+    actor = f"agent:{token.agent.subject}"
+    way = way_into(redemption.entry, actor=actor)
     issued = issue(
-        redemption.entry,
-        kind=Kind.HAND_OFF,
-        actor=f"agent:{token.agent.subject}",
+        way.entry,
+        kind=way.kind,
+        actor=actor,
         caller=caller,
         call=call_of(token),
         departments=token.departments,
         campaigns=token.campaigns,
     )
-    return hand_off(request, issued)
+    return hand_off(request, issued, way)
 
 
 def _session_before(asked: PopRequest, request: HttpRequest) -> AgentSession | None:
@@ -193,7 +203,7 @@ def _session_before(asked: PopRequest, request: HttpRequest) -> AgentSession | N
         client = dialling.client_of(asked.dialled, group_id=asked.group_id)
         sessions = dialling.with_route(sessions, dialled=asked.dialled, group_id=asked.group_id)
     sessions = with_entry(sessions, client=client, agent="agent")
-    session = sessions.annotate(pops_last_minute=issued_last_minute("session")).first()
+    session = sessions.annotate(pops_last_minute=issued_last_minute("session", kinds=POPS)).first()
     if session is None or not session.is_live() or session.agent.group_id != asked.group_id:
         return None
     if not session.agent.group.is_active:
@@ -233,10 +243,11 @@ def _to_sign_in(asked: PopRequest, request: HttpRequest) -> HttpResponse:
     subdomain = asked.subdomain
     if not subdomain and (route := dialling.find_route(asked.dialled, group_id=asked.group_id)):
         subdomain = route.subdomain
-    return see_other(sign_in_url(asked.group_id, target=target_of(request, subdomain)))
+    origins = origins_on_the_way(subdomain, group_id=asked.group_id)
+    return see_other(sign_in_url(asked.group_id, target=target_of(request, subdomain, origins=origins)))
 
 
-def target_of(request: HttpRequest, subdomain: str) -> Target:
+def target_of(request: HttpRequest, subdomain: str, *, origins: Iterable[str] = ()) -> Target:
     """Where this pop was going, for the pages that come in between: they say which client and caller wait."""
     return Target(
         request.get_full_path(),
@@ -244,12 +255,17 @@ def target_of(request: HttpRequest, subdomain: str) -> Target:
         last_four(request.GET.get("cid", ""))[-2:],
         reference=reference_of(request),
         at=datetime.now(UTC).isoformat(timespec="milliseconds"),
+        origins=list(origins),
     )
 
 
-def _open_in_tab(request: HttpRequest) -> HttpResponse:
-    """A frame of another site gets no cookie: offer the same address in a tab."""
-    response = render(request, "tokens/open_in_tab.html", {"url": request.get_full_path()})
+def open_in_tab(request: HttpRequest, *, client_name: str = "") -> HttpResponse:
+    """A frame of another site gets no cookie: offer the same address in a tab.
+
+    `client_name` is the client whose page framed it; "" where a telephone system did.
+    """
+    context = {"url": request.get_full_path(), "client_name": client_name}
+    response = render(request, "tokens/open_in_tab.html", context)
     response.headers["Referrer-Policy"] = NO_REFERRER
     allow_any_frame(response)
     return response

@@ -4,14 +4,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from django.db import transaction
-from django.db.models import OuterRef
+from django.db.models import Exists, OuterRef
 
 from accounts import audit
 from groups.entering import Entry, Grant, entry_of, why_not_enter, with_entry
-from groups.models import Client, EndReason
+from groups.models import AgentSession, Client
 from sso_portal.lib.refusals import Refusal, Refused
 from sso_portal.lib.secrets import digest_of
 from sso_portal.lib.web import Caller
+from tokens.handoffs import remember
 from tokens.models import Kind, LoginToken, RelyingParty
 
 ALREADY_USED = "already used"  # for the audit log
@@ -88,13 +89,17 @@ def spend(
         about=f"token:{digest_of(secret)[:12]}",
         details={"why": why} if why else {},
     )
+    if token and not why:
+        remember(token.session, relying_party)
     return Spent(token, entry, why)
 
 
 def _token_with_entry(secret: str) -> LoginToken | None:
     tokens = LoginToken.objects.filter(digest=digest_of(secret)).select_related("session", "group", "client")
     tokens = with_entry(tokens, client=OuterRef("client"), agent="agent", grant=True)
-    return tokens.first()
+    # By its sid, which a session that renews another one keeps.
+    over = AgentSession.objects.over().filter(sid=OuterRef("session__sid"))
+    return tokens.annotate(session_is_over=Exists(over)).first()
 
 
 def _why_not_won(token: LoginToken | None, *, kind: str, relying_party: RelyingParty | None) -> str:
@@ -114,8 +119,7 @@ def _why_not_now(token: LoginToken | None, entry: Entry | None) -> str:
         return "unknown"
     if token.group_id != entry.agent.group_id:
         return "agent moved"
-    session = token.session
-    if session and session.ended_at and session.end_reason != EndReason.RENEWED:
+    if token.session_is_over:  # type: ignore[attr-defined]  # by `_token_with_entry`
         return "session ended"
     refusal = why_not_enter(entry, departments=token.departments, campaigns=token.campaigns)
     return (refusal.detail or refusal.code) if refusal else ""

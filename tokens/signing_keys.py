@@ -1,7 +1,7 @@
 """The portal's own keys: signing, publishing what others check with, rotating."""
 
 import base64
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import lru_cache
 from typing import Any
 
@@ -10,15 +10,23 @@ from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.utils import timezone
+from django.db.models.expressions import Combinable
+from django.db.models.functions import Now
 from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, KeySet, RSAKey
 
+from accounts import audit
 from sso_portal.lib.encryption import decrypt
+from sso_portal.lib.web import Caller
 from tokens.models import Algorithm, Purpose, SigningKey
 
 RSA_BITS, CURVE = 2048, "P-256"
+USED = {
+    (Purpose.TOKENS, Algorithm.RS256),
+    (Purpose.TOKENS, Algorithm.ES256),
+    (Purpose.ANSWERS, Algorithm.RS256),
+}
 
 
 def sign(claims: dict[str, Any], *, algorithm: str = Algorithm.RS256, typ: str = "JWT") -> str:
@@ -31,8 +39,8 @@ def sign(claims: dict[str, Any], *, algorithm: str = Algorithm.RS256, typ: str =
 def read(token: str, *, typ: str = "JWT") -> dict[str, Any] | None:
     """What a token says that the portal signed itself, expired or not; None for any other."""
     keys = SigningKey.objects.filter(purpose=Purpose.TOKENS).values_list("public_key", flat=True)
-    known = KeySet.import_key_set({"keys": list(keys)})
     try:
+        known = KeySet.import_key_set({"keys": list(keys)})  # there are none until something was signed
         found = jwt.decode(token, known, algorithms=list(Algorithm.values))
     except (JoseError, ValueError, TypeError, KeyError):
         return None
@@ -54,37 +62,60 @@ def public_pem(purpose: str = Purpose.ANSWERS, algorithm: str = Algorithm.RS256)
 
 
 def jwks() -> dict[str, list[dict[str, Any]]]:
-    """The public halves that others may need (RFC 7517)."""
-    keys = SigningKey.objects.published().order_by("purpose", "algorithm", "-number")
-    return {"keys": list(keys.values_list("public_key", flat=True))}
+    """The public halves that others may need (RFC 7517): also of keys that nothing was signed with yet."""
+    published = SigningKey.objects.published().order_by("purpose", "algorithm", "-number")
+    keys = list(published)
+    if missing := USED - {(key.purpose, key.algorithm) for key in keys}:
+        for purpose, algorithm in missing:
+            current(purpose, algorithm)
+        keys = list(published.all())
+    return {"keys": [key.public_key for key in keys]}
 
 
 def current(purpose: str, algorithm: str) -> SigningKey:
     """The key that signs now; the first is made when it is asked for."""
     keys = SigningKey.objects.signing(purpose=purpose, algorithm=algorithm)
-    return keys.first() or _make(purpose, algorithm, number=1, signs_from=timezone.now()) or keys[0]
+    return keys.first() or _make_first(purpose, algorithm) or keys[0]
 
 
-def rotate(purpose: str, algorithm: str, *, ahead: timedelta) -> SigningKey:
+def rotate(
+    purpose: str, algorithm: str, *, ahead: timedelta, withdraw: bool = False, by: str, caller: Caller
+) -> SigningKey:
     """Make the next key, published at once, to sign once `ahead` has passed: by then everybody has fetched it.
 
-    The present one stays published as long as something that it signed may be shown. Raises IntegrityError when
-    somebody else rotates at the same moment.
+    Those before it stay published as long as something that they signed may be shown; with `withdraw`, for a key that
+    leaked, not a moment longer. Raises IntegrityError when somebody else rotates at the same moment.
     """
     present = current(purpose, algorithm)
-    starts = timezone.now() + ahead
+    starts = Now() + ahead
+    until = Now() if withdraw else starts + settings.SIGNING_KEYS_KEPT
     with transaction.atomic():
-        last = SigningKey.objects.filter(purpose=purpose, algorithm=algorithm).order_by("-number")[0]
-        made = _new(purpose, algorithm, number=last.number + 1, signs_from=starts)
+        keys = SigningKey.objects.filter(purpose=purpose, algorithm=algorithm)
+        number = keys.order_by("-number").values_list("number", flat=True)[0] + 1
+        made = _new(purpose, algorithm, number=number, signs_from=starts)
         made.save(force_insert=True)
-        until = starts + settings.SIGNING_KEYS_KEPT
-        SigningKey.objects.filter(pk=present.pk, published_until=None).update(published_until=until)
+        earlier = keys.filter(number__lt=number)
+        (earlier if withdraw else earlier.filter(published_until=None)).update(published_until=until)
+        audit.record(
+            "signing_key.rotate",
+            caller=caller,
+            actor=by,
+            about=f"signing_key:{made.kid}",
+            details={
+                "purpose": str(purpose),
+                "algorithm": str(algorithm),
+                "replaces": present.kid,
+                "signs_in": int(ahead.total_seconds()),
+                "withdrawn": withdraw,
+            },
+        )
+    made.refresh_from_db()
     return made
 
 
-def _make(purpose: str, algorithm: str, *, number: int, signs_from: datetime) -> SigningKey | None:
-    """The key with this number; None when somebody else was faster."""
-    made = _new(purpose, algorithm, number=number, signs_from=signs_from)
+def _make_first(purpose: str, algorithm: str) -> SigningKey | None:
+    """The first key; None when somebody else was faster."""
+    made = _new(purpose, algorithm, number=1, signs_from=Now())
     try:
         with transaction.atomic():
             made.save(force_insert=True)
@@ -93,7 +124,7 @@ def _make(purpose: str, algorithm: str, *, number: int, signs_from: datetime) ->
     return made
 
 
-def _new(purpose: str, algorithm: str, *, number: int, signs_from: datetime) -> SigningKey:
+def _new(purpose: str, algorithm: str, *, number: int, signs_from: Combinable) -> SigningKey:
     key: RSAKey | ECKey = (
         RSAKey.generate_key(RSA_BITS) if algorithm == Algorithm.RS256 else ECKey.generate_key(CURVE)
     )

@@ -275,3 +275,48 @@ def test_number_is_understood_however_it_is_typed(typed, spelled):
 )
 def test_time_is_told_as_people_say_it(seconds, words):
     assert lasted(timedelta(seconds=seconds)) == words
+
+
+# --- The other hand-offs ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def launched(put):
+    """A pop that asked the CRM to begin a sign-in, which passed, and whose code was exchanged."""
+    put(0, "login.issue", POP, object=TOKEN, details={"kind": "launch", "call": {"did": "0101"}})
+    put(0.4, "login.redeem", "CODE-0000-0001", object=TOKEN, actor="portal")
+    put(0.4, "login.issue", "CODE-0000-0001", object="token:code", details={"kind": "code"})
+    put(0.8, "login.redeem", REDEEMED, object="token:code", actor="relying_party:rp_1")
+
+
+@pytest.mark.parametrize("reference", [POP, "CODE-0000-0001", REDEEMED])
+def test_launch_is_traced_from_the_pop_to_the_exchange_of_its_code(launched, trace, reference):
+    found = trace(reference)
+
+    assert steps_of(found) == [
+        "The phone system opened the address of the call",
+        "Allowed: agent, group and client were checked",
+        "Login issued: it works once, for 60 seconds",
+        "Demo AWS was asked to begin a sign-in",
+        "Demo AWS began the sign-in",
+        "Allowed: agent, group and client were checked",
+        "Login issued: it works once, for 60 seconds",
+        "Sent back to Demo AWS, with a code",
+        "Login redeemed at Demo AWS",
+    ]
+    assert (found.summary, found.state) == ("alice was in demoaws after 0.8 s.", "done")
+
+
+def test_sign_in_that_the_client_began_is_no_call(put, trace):
+    put(0, "login.issue", "CODE-0000-0002", object="token:code", details={"kind": "code"})
+
+    assert steps_of(trace("CODE-0000-0002"))[0] == "Demo AWS asked for a sign-in"
+
+
+def test_signed_login_waits_for_nobody(put, trace):
+    put(0, "login.issue", POP, object=TOKEN, details={"kind": "signed"})
+
+    found = trace(POP)
+
+    assert steps_of(found)[-1] == "Sent on to Demo AWS, by a form that sends itself"
+    assert found.state == "done"

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from groups.models import AgentSession
 from tests import factories
-from tests.tokens.dialects.test_native import basic
+from tests.tokens.dialects.native.test_redeem import basic
 from tokens.models import RelyingPartySecret
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("entitlement")]
@@ -61,11 +61,11 @@ def test_pop_notes_the_session_with_one_update_when_it_is_due(pop, session):
     ]
 
 
-def test_pop_without_a_session_asks_for_the_group_alone(client, group):
+def test_pop_without_a_session_asks_for_the_group_and_the_way_there(client, group):
     with Statements(connection) as statements:
         client.get("/sso/group/demoaws", {"group": group.pk})
 
-    assert statements.by_kind == {"SELECT": 1}
+    assert statements.by_kind == {"SELECT": 2}
 
 
 @pytest.mark.parametrize("headers", [{"Sec-Purpose": "prefetch"}, {"Sec-Fetch-Dest": "image"}], ids=str)
@@ -102,6 +102,19 @@ def test_redemption_is_at_most_two_selects_one_update_and_one_insert(redeem, iss
     assert sent["SELECT"] <= 2
     assert (sent["UPDATE"], sent["INSERT"]) == (1, 1)
     assert sent.keys() == {"SELECT", "UPDATE", "INSERT"}
+
+
+def test_redemption_by_a_party_that_is_told_of_log_outs_is_one_insert_more(
+    redeem, issue_to_alice, session, relying_party
+):
+    uri = "https://demoaws.crm.example/logged-out"
+    type(relying_party).objects.filter(pk=relying_party.pk).update(backchannel_logout_uri=uri)
+
+    sent = [redeem(issue_to_alice(session=session).secret, 200) for _ in range(2)]
+
+    assert [each.by_kind["INSERT"] for each in sent] == [2, 2]
+    assert [each.by_kind["SELECT"] <= 2 for each in sent] == [True, True]
+    assert [each.in_order.count("BEGIN") for each in sent] == [1, 1]
 
 
 def test_redemption_notes_its_credential_with_one_update_when_it_is_due(redeem, issue_to_alice):

@@ -13,6 +13,7 @@ from tokens.models.credentials import (
     Credential,
     CredentialAddress,
     CredentialQuerySet,
+    GroupKey,
     PlatformKey,
     RelyingPartySecret,
     Scope,
@@ -20,9 +21,9 @@ from tokens.models.credentials import (
     State,
 )
 from tokens.models.families import AccessToken, FamilyEnd, RefreshToken, TokenFamily, TokenFamilyQuerySet
-from tokens.models.handoff import Handoff
+from tokens.models.handoff import Handoff, HandoffState
 from tokens.models.login_token import Kind, LoginToken, LoginTokenQuerySet, issued_last_minute
-from tokens.models.people import PersonToken
+from tokens.models.people import PersonToken, PersonUse
 from tokens.models.relying_party import (
     ADDRESS_LENGTH,
     Algorithm,
@@ -54,11 +55,14 @@ __all__ = [
     "CredentialAddress",
     "CredentialQuerySet",
     "FamilyEnd",
+    "GroupKey",
     "Handoff",
+    "HandoffState",
     "Kind",
     "LoginToken",
     "LoginTokenQuerySet",
     "PersonToken",
+    "PersonUse",
     "PlatformKey",
     "Purpose",
     "RefreshToken",

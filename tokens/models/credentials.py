@@ -3,7 +3,7 @@
 import hmac
 from datetime import timedelta
 from ipaddress import ip_network
-from typing import ClassVar, Self, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 
 from django.core.exceptions import ValidationError
 from django.db import models
@@ -95,7 +95,27 @@ class CredentialQuerySet(models.QuerySet[C]):
         ).update(last_used_at=Now())
 
 
-class PlatformKey(Credential):
+class GroupKey(Credential):
+    """A key that a group makes for its own software."""
+
+    PREFIX: ClassVar[str]
+    group: "models.ForeignKey[Group, Group]"
+
+    class Meta:
+        abstract = True
+
+    @property
+    def named(self) -> str:
+        """The key as audit events name it, who does something as well as what something is done to."""
+        return f"key:{self.prefix}"
+
+    @property
+    def allowed(self) -> dict[str, Any]:
+        """What the key that takes over from this one may do likewise, as fields."""
+        return {}
+
+
+class PlatformKey(GroupKey):
     """The key with which a group's call-center platform asks for logins (header Platform-Key)."""
 
     PREFIX = "pk_"
@@ -103,11 +123,6 @@ class PlatformKey(Credential):
     group = models.ForeignKey(Group, on_delete=models.CASCADE, related_name="platform_keys")
 
     objects = CredentialQuerySet["PlatformKey"].as_manager()
-
-    @property
-    def named(self) -> str:
-        """The key as audit events name it, who does something as well as what something is done to."""
-        return f"key:{self.prefix}"
 
 
 class Scope(models.TextChoices):
@@ -120,7 +135,7 @@ class Scope(models.TextChoices):
     ENTITLEMENTS = "entitlements:read", gettext_lazy("see what the group may enter")
 
 
-class ApiKey(Credential):
+class ApiKey(GroupKey):
     """The key with which a group's own software calls the native API (Authorization: Bearer)."""
 
     PREFIX = "ak_"
@@ -131,9 +146,13 @@ class ApiKey(Credential):
     objects = CredentialQuerySet["ApiKey"].as_manager()
 
     @property
-    def named(self) -> str:
-        """The key as audit events name it."""
-        return f"key:{self.prefix}"
+    def allowed(self) -> dict[str, Any]:
+        return {"scopes": self.scopes}
+
+    @property
+    def scopes_in_words(self) -> list[str]:
+        """What it may be used for, as administrators read it."""
+        return [str(Scope(scope).label) for scope in Scope.values if scope in self.scopes]
 
     def clean(self) -> None:
         if not isinstance(self.scopes, list) or not self.scopes or set(self.scopes) - set(Scope.values):
@@ -165,6 +184,15 @@ class RelyingPartySecret(Credential):
     def __str__(self) -> str:
         return f"{self.prefix}…"
 
+    @property
+    def named(self) -> str:
+        """The secret as audit events name it."""
+        return f"secret:{self.prefix}"
+
+    def clean(self) -> None:
+        if self.relying_party_id and self.relying_party.is_public:
+            raise ValidationError({"relying_party": _("A public relying party can keep no secret.")})
+
 
 class SigningPair(Credential):
     """The API key and shared key with which a client's software signs its calls for an SSO address.
@@ -178,6 +206,17 @@ class SigningPair(Credential):
     sealed_key = models.TextField(editable=False)
 
     objects = CredentialQuerySet["SigningPair"].as_manager()
+
+    @property
+    def named(self) -> str:
+        """The pair as audit events name it."""
+        return f"signing_pair:{self.prefix}"
+
+    def clean(self) -> None:
+        # The signed address begins a sign-in that nobody holds a verifier for.
+        if self.relying_party_id and self.relying_party.needs_pkce:
+            why = _("Signed addresses cannot use PKCE: choose a relying party that does without.")
+            raise ValidationError({"relying_party": why})
 
     @property
     def shared_key(self) -> str:

@@ -105,6 +105,7 @@ class AccessToken(models.Model):
     PREFIX = "at_"
 
     family = models.ForeignKey(TokenFamily, on_delete=models.CASCADE, related_name="access_tokens")
+    scope = models.CharField(max_length=200, blank=True)  # no more than its family's
     digest = models.CharField(max_length=64, unique=True)
     issued_at = models.DateTimeField(db_default=Now())
     expires_at = models.DateTimeField()

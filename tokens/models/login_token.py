@@ -1,5 +1,6 @@
 """Login tokens: secrets shown once, each worth one login."""
 
+from collections.abc import Collection
 from typing import ClassVar
 
 from django.db import models
@@ -36,9 +37,13 @@ class LoginTokenQuerySet(SpentOnceQuerySet["LoginToken"]):
         return tokens.spend(redeemed_by=relying_party, redeemed_from=address)
 
 
-def issued_last_minute(by: str) -> Coalesce:
-    """How many tokens were issued in the last minute by a row of `by` (`session`, `platform_key`), to annotate it."""
+def issued_last_minute(by: str, *, kinds: Collection[str] = ()) -> Coalesce:
+    """How many tokens were issued in the last minute by a row of `by` (`session`, `platform_key`), to annotate it.
+
+    `kinds` names those that count (none: all).
+    """
     recent = LoginToken.objects.filter(issued_at__gt=Now() - MINUTE, **{by: OuterRef("pk")})
+    recent = recent.filter(kind__in=kinds) if kinds else recent
     return Coalesce(Subquery(recent.order_by().values(by).annotate(n=Count("pk")).values("n")), Value(0))
 
 

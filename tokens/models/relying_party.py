@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from groups.models import NAME_LENGTH, Client, validate_text
 
 ADDRESS_LENGTH = 500
+LONGEST_REFRESH_HOURS = 90 * 24
 
 
 def new_identifier() -> str:
@@ -102,7 +103,8 @@ class RelyingParty(models.Model):
                 condition=Q(is_public=False) | Q(needs_pkce=True), name="public_party_needs_pkce"
             ),
             models.CheckConstraint(
-                condition=Q(refresh_hours__gte=1, refresh_hours__lte=2160), name="refresh_hours_bounded"
+                condition=Q(refresh_hours__gte=1, refresh_hours__lte=LONGEST_REFRESH_HOURS),
+                name="refresh_hours_bounded",
             ),
         ]
 
@@ -112,6 +114,20 @@ class RelyingParty(models.Model):
     def clean(self) -> None:
         if self.is_public and not self.needs_pkce:
             raise ValidationError({"needs_pkce": _("A public relying party always uses PKCE.")})
+        if self.is_public and self.pk and self.secrets.live().exists():
+            raise ValidationError(
+                {"is_public": _("It has secrets, which it could not keep: revoke them first.")}
+            )
+        if self.needs_pkce and self.pk and self.signing_pairs.live().exists():
+            why = _("Its signing pairs cannot use PKCE: revoke them first.")
+            raise ValidationError({"needs_pkce": why})
+        if self.refresh_hours is not None and not 1 <= self.refresh_hours <= LONGEST_REFRESH_HOURS:
+            why = _("From 1 hour to 90 days (2160).")
+            raise ValidationError({"refresh_hours": why})
+        others = RelyingParty.objects.filter(client=self.client_id, receives_agents=True).exclude(pk=self.pk)
+        if self.receives_agents and self.client_id and others.exists():
+            why = _("Another relying party of this client receives its agents.")
+            raise ValidationError({"receives_agents": why})
 
     @property
     def named(self) -> str:
