@@ -1,4 +1,4 @@
-"""Start the portal and the demo CRM side by side, say where to go, and end both when one ends: python -m demo.run."""
+"""Start the portal, its worker and the demo CRM, say where to go, and end all when one ends: python -m demo.run."""
 
 import http.client
 import os
@@ -52,10 +52,10 @@ class Interrupt:
 
 @dataclass
 class Child:
-    """One server: what it is called, where it answers, its process."""
+    """One process: what it is called, where it answers (None: nobody asks it), the process itself."""
 
     name: str
-    port: int
+    port: int | None
     process: subprocess.Popen[bytes] = field(repr=False)
 
     @property
@@ -65,7 +65,7 @@ class Child:
 
 
 def main() -> int:
-    """Run the demo; return 0 after an interrupt, 1 when it could not start or a server ended by itself."""
+    """Run the demo; return 0 after an interrupt, 1 when it could not start or a process ended by itself."""
     interrupt = Interrupt()
     interrupt.listen()
     try:
@@ -78,7 +78,7 @@ def main() -> int:
 
 
 def run(interrupt: Interrupt) -> None:
-    """Start both servers, stay until asked to end, and leave none of them behind."""
+    """Start everything, stay until asked to end, and leave nothing behind."""
     port = port_of(os.environ)
     for wanted in (port, port + 1):
         claim(wanted)
@@ -88,6 +88,7 @@ def run(interrupt: Interrupt) -> None:
         try:
             children.append(start_portal(port))
             children.append(start_crm(port + 1, values=values, folder=Path(folder)))
+            children.append(start_worker())
             wait_until_ready(children, interrupt=interrupt)
             if not interrupt.asked:
                 print(guide(values, crm_port=port + 1), flush=True)
@@ -142,7 +143,7 @@ def parse(lines: str) -> dict[str, str]:
     return values
 
 
-# --- The two servers -------------------------------------------------------------------------------------------------
+# --- The processes ---------------------------------------------------------------------------------------------------
 
 
 def start_portal(port: int) -> Child:
@@ -160,6 +161,13 @@ def start_crm(port: int, *, values: Mapping[str, str], folder: Path) -> Child:
     return Child("demo CRM", port, process)
 
 
+def start_worker() -> Child:
+    """Start what tells the CRMs of log-outs."""
+    command = [sys.executable, "manage.py", "worker"]
+    process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL)
+    return Child("worker", None, process)
+
+
 def granian(target: str, *, port: int, workers: int, threads: int) -> list[str]:
     """Return the command of one server. It kills a stuck worker of its own before we would have to kill it."""
     return [
@@ -174,12 +182,12 @@ def granian(target: str, *, port: int, workers: int, threads: int) -> list[str]:
 def wait_until_ready(
     children: Sequence[Child], *, interrupt: Interrupt, within: float = READY_WITHIN
 ) -> None:
-    """Return when all answer, or when asked to end; raise CannotRun when one ends or takes too long."""
+    """Return when all servers answer, or when asked to end; raise CannotRun when one ends or takes too long."""
     deadline = time.monotonic() + within
     waiting = list(children)
     while waiting and not interrupt.asked:
         refuse_ended(children)
-        waiting = [child for child in waiting if not is_ready(child.port)]
+        waiting = [child for child in waiting if child.port and not is_ready(child.port)]
         if waiting and time.monotonic() > deadline:
             raise CannotRun(f"The {waiting[0].name} did not answer within {within:.0f} seconds.")
         if waiting:
@@ -199,21 +207,21 @@ def is_ready(port: int) -> bool:
 
 
 def stay(children: Sequence[Child], *, interrupt: Interrupt) -> None:
-    """Return when asked to end; raise CannotRun when a server ends by itself."""
+    """Return when asked to end; raise CannotRun when a process ends by itself."""
     while not interrupt.asked:
         refuse_ended(children)
         time.sleep(LOOK_EVERY)
 
 
 def refuse_ended(children: Sequence[Child]) -> None:
-    """Raise CannotRun when a server is gone."""
+    """Raise CannotRun when a process is gone."""
     for child in children:
         if child.has_ended:
             raise CannotRun(f"The {child.name} ended by itself (exit status {child.process.returncode}).")
 
 
 def end(children: Sequence[Child], *, within: float = END_WITHIN) -> None:
-    """End the servers that still run: politely first, then for certain."""
+    """End what still runs: politely first, then for certain."""
     for child in children:
         child.process.terminate()  # does nothing to a process that is gone
     deadline = time.monotonic() + within
@@ -255,7 +263,7 @@ A first walk
   4. The main door: sign in as the administrator and see what just happened.
      {values["PORTAL_URL"]}/
 
-Ctrl+C ends both.
+Ctrl+C ends all of it.
 """
 
 

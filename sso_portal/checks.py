@@ -36,5 +36,7 @@ def _reasons() -> Iterator[tuple[str, str]]:
         yield "E005", "LOCKOUT_FAILURES must be 2 or more."
     if any(network.prefixlen == 0 for network in settings.TRUSTED_PROXIES):
         yield "E006", "TRUSTED_PROXIES must not trust every address."
+    if any(network.prefixlen == 0 for network in settings.OUTGOING_PRIVATE):
+        yield "E008", "OUTGOING_PRIVATE must name networks of your own, not every address."
     if len(settings.SECRET_KEY) < 32:
         yield "E007", "SECRET_KEY is too short: `python scripts/new_secrets.py` prints a good one."

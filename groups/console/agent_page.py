@@ -1,4 +1,7 @@
-"""One agent: who, in what standing, with which clients, signed in from where, and what happened so far."""
+"""One agent: who, in what standing, with which clients, signed in from where, and what happened so far.
+
+The page itself is in tokens/console/agent_page.py: it also tells which clients' systems learned of a log-out.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,7 +13,7 @@ from django.http import Http404, HttpRequest, HttpResponseBase
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from django.views.decorators.http import require_GET, require_http_methods
+from django.views.decorators.http import require_http_methods
 
 from accounts.event_log import page_of_events
 from accounts.fresh_factor import ask_for_second_factor, has_fresh_factor
@@ -116,18 +119,15 @@ def agent_of(membership: Membership, subject: str) -> Agent:
     return agent
 
 
-@group_page()
-@require_GET
-def agent_page(request: HttpRequest, membership: Membership, subject: str) -> HttpResponseBase:
-    """One agent, with the acts that his standing leaves to do and his history."""
-    group, agent = membership.group, agent_of(membership, subject)
+def known_of(agent: Agent, request: HttpRequest) -> dict[str, Any]:
+    """What the page of an agent tells: the acts that his standing leaves to do, his clients, sessions and history."""
+    group, subject = agent.group, agent.subject
     seen = look_at([agent], group=group)[0]
     history = page_of_events(Event.objects.filter(agent=subject, group_id=group.pk), request.GET, size=EVENTS)
     day, at = last_day_of(agent.ends_at) if agent.ends_at else (None, None)
     sessions = list(AgentSession.objects.live().filter(agent=agent).order_by("-last_seen_at"))
     has_factor = AgentFactor.objects.filter(agent=agent).exists()
-    context = {
-        "tab": "agents",
+    return {
         "agent": agent,
         "seen": seen,
         "last_day": day,
@@ -141,7 +141,6 @@ def agent_page(request: HttpRequest, membership: Membership, subject: str) -> Ht
         "history": history,
         "events": wording.tell(history.rows, groups=[group.pk]),
     }
-    return show(request, membership, "groups/agent.html", context)
 
 
 @group_page(Permission.MANAGE_AGENTS)

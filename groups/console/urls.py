@@ -1,4 +1,4 @@
-"""Addresses of the console. Those of one group begin with its number; its first page is in tokens/urls.py."""
+"""Addresses of the console. Those of one group begin with its number; some of them are in tokens/urls.py."""
 
 from django.urls import include, path, re_path
 
@@ -80,7 +80,6 @@ of_group = [
         imports.agent_import_codes,
         name="agent_import_codes",
     ),
-    re_path(r"^agents/(?P<subject>[0-9a-f]{32})/$", agent_page.agent_page, name="agent"),
     re_path(r"^agents/(?P<subject>[0-9a-f]{32})/edit/$", agent_editing.agent_edit, name="agent_edit"),
     re_path(
         r"^agents/(?P<subject>[0-9a-f]{32})/end-session/$",

@@ -17,6 +17,7 @@ from groups.models.agent_import import AgentImport, ImportKind, ImportState
 from groups.models.agent_session import AgentSession, AgentSessionQuerySet, EndReason, new_sid, now_of
 from groups.models.client import Campaign, Client, Department, HandOff
 from groups.models.client_person import (
+    PATH_LENGTH,
     ClientPerson,
     ClientSession,
     ClientSessionQuerySet,
@@ -45,6 +46,7 @@ from groups.models.group import (
 
 __all__ = [
     "NAME_LENGTH",
+    "PATH_LENGTH",
     "PERMISSIONS",
     "USERNAME_LENGTH",
     "Agent",

@@ -7,18 +7,19 @@ from typing import ClassVar, Self
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
 
 from groups.models.agent import Agent
 
 
 class EndReason(models.TextChoices):
-    SIGNED_OUT = "signed_out", "signed out"
-    SWITCHED = "switched", "another agent signed in"
-    RENEWED = "renewed", "signed in again"
-    LIMIT = "limit", "more sessions than allowed"
-    STOPPED = "stopped", "the agent was suspended or disabled"
-    PASSWORD = "password", "the password changed"
-    ENDED = "ended", "ended by an administrator"
+    SIGNED_OUT = "signed_out", _("signed out")
+    SWITCHED = "switched", _("another agent signed in")
+    RENEWED = "renewed", _("signed in again")
+    LIMIT = "limit", _("more sessions than allowed")
+    STOPPED = "stopped", _("the agent was suspended or disabled")
+    PASSWORD = "password", _("the password changed")
+    ENDED = "ended", _("ended by an administrator")
 
 
 def new_sid() -> str:
@@ -35,6 +36,10 @@ class AgentSessionQuerySet(models.QuerySet["AgentSession"]):
         """Open sessions that are not idle: those that doors let in."""
         return self.open().filter(idle_at__gt=Now())
 
+    def over(self) -> Self:
+        """Ended sessions whose agent is logged out: those that were renewed go on under the same sid."""
+        return self.filter(ended_at__isnull=False).exclude(end_reason=EndReason.RENEWED)
+
     def end(self, reason: str) -> int:
         """End those that are still open; how many."""
         return self.filter(ended_at=None).update(ended_at=Now(), end_reason=reason)
@@ -50,7 +55,7 @@ class AgentSession(models.Model):
     """An agent's session: its cookie holds a secret, this row its digest."""
 
     digest = models.CharField(max_length=64, unique=True)
-    sid = models.CharField(max_length=32, unique=True, default=new_sid)
+    sid = models.CharField(max_length=32, default=new_sid)  # kept by the session that renews this one
     agent = models.ForeignKey(Agent, on_delete=models.CASCADE, related_name="sessions")
     methods = models.JSONField(default=list)  # amr values (RFC 8176)
     started_at = models.DateTimeField(db_default=Now())
@@ -69,8 +74,13 @@ class AgentSession(models.Model):
             models.Index(
                 fields=["agent", "-last_seen_at"], name="open_session_of_agent", condition=Q(ended_at=None)
             ),
+            models.Index(fields=["sid"], name="session_by_sid"),
+            models.Index(fields=["ended_at"], name="session_by_end", condition=Q(ended_at__isnull=False)),
         ]
         constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["sid"], name="one_open_session_a_sid", condition=Q(ended_at=None)
+            ),
             models.CheckConstraint(
                 condition=Q(ended_at=None, end_reason="") | (Q(ended_at__isnull=False) & ~Q(end_reason="")),
                 name="ended_session_has_reason",
@@ -80,6 +90,10 @@ class AgentSession(models.Model):
 
     def __str__(self) -> str:
         return f"{self.agent} since {self.started_at}"
+
+    def is_over(self) -> bool:
+        """Whether an act ended it; one that was renewed goes on under the same sid."""
+        return self.ended_at is not None and self.end_reason != EndReason.RENEWED
 
     def is_open(self) -> bool:
         """Whether nothing has ended it: not an act, not its longest duration. Needs `now`."""

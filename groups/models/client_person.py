@@ -1,7 +1,10 @@
 """Client companies' own people, who come by their billing system; and where in the CRM they may be sent."""
 
+import re
+from datetime import timedelta
 from typing import ClassVar, Self
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.db import models
@@ -15,15 +18,25 @@ from groups.models.fields import NAME_LENGTH, validate_text
 PATH_LENGTH = 500
 
 
+NOWHERE = set(' \\"<>^`{}|#')  # no path that is written plainly holds one of these
+ODD_ENCODING = re.compile(
+    r"%(?![2-7][0-9A-Fa-f]|[89A-Fa-f][0-9A-Fa-f])|%7[Ff]"
+)  # broken, or of a control character
+
+
 def why_not_path(path: str) -> str:
-    """Why this is no path within a CRM; "" when it is one: relative, and never a way to another host or folder up."""
-    is_plain = path.isascii() and path.isprintable() and not set(path) & set(' \\"<>^`{}|#')
-    steps = path.partition("?")[0].replace("%2e", ".").replace("%2E", ".").split("/")
-    climbs = any(step in (".", "..") for step in steps)
-    is_relative = not path.startswith("/") and ":" not in steps[0]
-    return (
-        "" if is_plain and is_relative and not climbs and len(path) <= PATH_LENGTH else _("This is no path.")
-    )
+    """Why this is no path within a CRM; "" when it is one: relative, and never a way to another host or folder up.
+
+    It may carry a query. Before that nothing is percent-encoded, so that every system reads the same folders in it.
+    """
+    place, mark, query = path.partition("?")
+    steps = place.split("/")
+    is_plain = path.isascii() and path.isprintable() and not set(path) & NOWHERE and "%" not in place
+    is_relative = "" not in steps[:-1] and ":" not in steps[0]  # no // and no / at the beginning; no scheme
+    climbs = any(step.partition(";")[0] in (".", "..") for step in steps)
+    is_whole = bool(place) or not mark
+    is_path = is_plain and is_relative and is_whole and not climbs and not ODD_ENCODING.search(query)
+    return "" if is_path and len(path) <= PATH_LENGTH else _("This is no path.")
 
 
 class ClientPerson(models.Model):
@@ -50,8 +63,20 @@ class ClientPerson(models.Model):
 
 class ClientSessionQuerySet(models.QuerySet["ClientSession"]):
     def live(self) -> Self:
-        """Those that their pages let in."""
-        return self.filter(ended_at=None, ends_at__gt=Now(), idle_at__gt=Now(), person__is_active=True)
+        """Those that their pages let in: of people and clients that are let in themselves, now."""
+        people = {"is_active": True, "client__is_active": True, "client__is_paused": False}
+        return self.filter(
+            ended_at=None,
+            ends_at__gt=Now(),
+            idle_at__gt=Now(),
+            **{f"person__{name}": value for name, value in people.items()},
+        )
+
+    def touch(self, session: "ClientSession") -> None:
+        """Note that the session was used: at most once a minute, or it would be idle too early."""
+        idle_at = Now() + settings.CLIENT_SESSION_IDLE
+        is_due = idle_at - timedelta(minutes=1)
+        self.filter(pk=session.pk, idle_at__lt=is_due).update(idle_at=idle_at)
 
     def end(self) -> int:
         """End those that are still open; how many."""

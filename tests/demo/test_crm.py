@@ -88,6 +88,48 @@ def test_sign_out_ends_the_session_itself(browser: Browser, portal: Portal) -> N
     assert "Agents arrive through the portal" in stolen.get("/").text
 
 
+# --- People of the company -------------------------------------------------------------------------------------------
+
+
+PERSON = {
+    "kind": "person",
+    "sub": "person:7",
+    "username": "henry.okafor@demoaws.example",
+    "fullname": "Henry Okafor",
+    "email": "henry.okafor@demoaws.example",
+    "group": None,
+    "departments": [],
+    "campaigns": [],
+    "call": {"did": None, "cid": None, "call_id": None, "campaign_id": None},
+    "destination": "billing/invoices",
+    "amr": [],
+    "sid": None,
+}
+
+
+def test_person_arrives_where_the_billing_system_sent_him(browser: Browser, portal: Portal) -> None:
+    answer = browser.get(f"/sso/login?token={portal.says(TOKEN, **PERSON)}")
+    screen = browser.get("/").text
+
+    assert (answer.status, answer.headers["location"]) == (303, "/")
+    for shown in ("Came from billing", "Henry Okafor", "person:7", "/billing/invoices", "no factor seen"):
+        assert shown in screen
+    assert "Customer on the line" not in screen
+
+
+def test_person_without_a_destination_arrives_at_the_start(browser: Browser, portal: Portal) -> None:
+    browser.get(f"/sso/login?token={portal.says(TOKEN, **PERSON | {'destination': None})}")
+
+    assert "the start page" in browser.get("/").text
+
+
+@pytest.mark.parametrize("kind", ["agent", "Person", None, 7])
+def test_nobody_without_a_group_is_taken_for_an_agent(browser: Browser, portal: Portal, kind: object) -> None:
+    answer = browser.get(f"/sso/login?token={portal.says(TOKEN, **PERSON | {'kind': kind})}")
+
+    assert (answer.status, browser.cookie) == (502, "")
+
+
 # --- Nothing is spent by accident ------------------------------------------------------------------------------------
 
 

@@ -26,6 +26,16 @@ VALUES = crm_environment("http://localhost:8000") | {
     "ADMIN_PASSWORD": "admin-password",
 }
 
+STUB_COMMANDS = """
+import signal, sys
+if "worker" in sys.argv:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
+    signal.signal(signal.SIGINT, lambda *_: sys.exit())
+    signal.pause()
+else:
+    print({lines!r})
+"""
+
 STUB_PORTAL = """
 def application(environ, start_response):
     start_response("200 OK", [("Content-Type", "text/plain")])
@@ -42,7 +52,7 @@ def project(tmp_path: Path) -> Path:
     (tmp_path / "sso_portal").mkdir()
     (tmp_path / "sso_portal" / "wsgi.py").write_text(STUB_PORTAL)
     lines = "\n".join(f"{name}={value}" for name, value in VALUES.items())
-    (tmp_path / "manage.py").write_text(f"print({lines!r})\n")
+    (tmp_path / "manage.py").write_text(STUB_COMMANDS.format(lines=lines))
     return tmp_path
 
 
@@ -111,12 +121,12 @@ def are_gone(pids: set[int], *, within: float = 10) -> bool:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_interrupt_ends_both_servers_and_is_no_failure(demo: Demo, number: signal.Signals) -> None:
+def test_interrupt_ends_everything_and_is_no_failure(demo: Demo, number: signal.Signals) -> None:
     family = descendants(demo.pid)
     demo.send_signal(number)
     demo.communicate(timeout=30)
 
-    assert len(family) >= 5  # two servers, two workers and one
+    assert len(family) >= 6  # two servers, with two processes and with one; the worker
     assert demo.returncode == 0
     assert are_gone(family)
 
@@ -140,12 +150,10 @@ def test_ctrl_c_reaches_everybody_at_once_and_still_ends_well(project: Path, por
     assert are_gone(family)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
-def test_server_that_dies_takes_the_demo_down_and_is_a_failure(demo: Demo, number: signal.Signals) -> None:
+@pytest.mark.parametrize("which", [b"demo.crm:application", b"manage.py\0worker"])
+def test_process_that_dies_takes_the_demo_down_and_is_a_failure(demo: Demo, which: bytes) -> None:
     family = descendants(demo.pid)
-    server = next(
-        pid for pid in family if b"demo.crm:application" in Path(f"/proc/{pid}/cmdline").read_bytes()
-    )
+    server = next(pid for pid in family if which in Path(f"/proc/{pid}/cmdline").read_bytes())
     os.kill(server, signal.SIGTERM)
     _, said = demo.communicate(timeout=30)
 

@@ -1,15 +1,18 @@
-"""The first page of a group: what happens now. Here, because it also tells which keys are about to end."""
+"""The first page of a group: what happens now. Here, because it also tells which keys are about to end, and where
+log-outs were not passed on.
+"""
 
 from typing import Any
 
+from django.db.models import Count, F
 from django.http import HttpRequest, HttpResponseBase
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from groups.console.access import group_page, show
-from groups.console.overview import addresses_of, happening_in
+from groups.console.overview import DAY, addresses_of, happening_in
 from groups.models import Group, Membership
-from tokens.models import PlatformKey, State
+from tokens.models import Handoff, PlatformKey, State
 
 
 @group_page()
@@ -31,7 +34,19 @@ def now(request: HttpRequest, membership: Membership) -> HttpResponseBase:
 
 
 def _context(group: Group) -> dict[str, Any]:
-    return happening_in(group, now=timezone.now()) | {"ending_keys": ending_keys(group)}
+    to_look_after = {"ending_keys": ending_keys(group), "untold": untold(group)}
+    return happening_in(group, now=timezone.now()) | to_look_after
+
+
+def untold(group: Group) -> list[dict[str, Any]]:
+    """The clients whose systems did not learn of log-outs of the last day, and of how many."""
+    lately = Handoff.objects.filter(given_up_at__gte=timezone.now() - DAY, session__agent__group=group)
+    clients = lately.values(
+        client=F("relying_party__client__name"), subdomain=F("relying_party__client__subdomain")
+    )
+    return [
+        dict(row) for row in clients.annotate(number=Count("session__sid", distinct=True)).order_by("client")
+    ]
 
 
 def ending_keys(group: Group) -> list[PlatformKey]:
