@@ -106,11 +106,12 @@ def respond(environ: WSGIEnvironment) -> Answer:
 
 
 def show_home(environ: WSGIEnvironment, company: Company) -> Answer:
-    """Show the customer screen to an agent who is signed in, and the way in to anybody else."""
+    """Show the customer screen to an agent who is signed in, his own to a person, the way in to anybody else."""
     login = SESSIONS.find(session_of(environ), company=company.subdomain)
     if login is None:
         return page(pages.not_signed_in(company, door=CONFIGURATION.door))
-    return page(pages.customer_screen(login, company=company))
+    screen = pages.own_area if login.is_person else pages.customer_screen
+    return page(screen(login, company=company))
 
 
 def sign_in_by_address(environ: WSGIEnvironment, company: Company) -> Answer:

@@ -58,6 +58,13 @@ NOBODY = """
 </section>
 """
 
+ARRIVAL = """
+<section class="call" aria-labelledby="call">
+<h1 id="call"><span class="label">Came from billing</span> <bdi>$fullname</bdi></h1>
+$facts
+</section>
+"""
+
 LOGIN = """
 <section class="card" aria-labelledby="login">
 <h2 id="login">What the portal told us</h2>
@@ -106,10 +113,14 @@ def _together(parts: Iterable[Html]) -> Html:
     return Html("".join(parts))
 
 
-def frame(body: Html, *, title: str, company: Company | None, agent: Html = NOTHING) -> Html:
+def frame(
+    body: Html, *, title: str, company: Company | None, agent: Html = NOTHING, desk: str = "Customer desk"
+) -> Html:
     """Return a whole page in the company's name and colour."""
     name, colour = (company.name, company.subdomain) if company else ("Demo CRM", "none")
-    return fill(FRAME, title=f"{title} · {name}", company=name, colour=colour, agent=agent, body=body)
+    return fill(
+        FRAME, title=f"{title} · {name}", company=name, colour=colour, agent=agent, body=body, desk=desk
+    )
 
 
 def customer_screen(login: Login, *, company: Company) -> Html:
@@ -119,6 +130,32 @@ def customer_screen(login: Login, *, company: Company) -> Html:
     body = Html(f'{call}<div class="columns">{customer}{_login(login)}</div>')
     agent = fill(AGENT, fullname=login.fullname or login.username, username=login.username)
     return frame(body, title=login.cid or "Ready", company=company, agent=agent)
+
+
+def own_area(login: Login, *, company: Company) -> Html:
+    """Return the screen of one of the company's own people: who he is, and where he was going."""
+    place = f"/{login.destination}" if login.destination else "the start page"
+    arrival = fill(ARRIVAL, fullname=login.fullname, facts=_facts(("Opened at", place)))
+    told = fill(
+        LOGIN,
+        facts=_facts(
+            ("Person", login.fullname or "not sent"),
+            ("Known as", login.subject),
+            ("E-mail", login.email or "none"),
+            ("Signed in with", ", ".join(_factor(method) for method in login.amr) or "no factor seen"),
+            ("Link opened", "not known" if login.auth_time is None else _moment(login.auth_time)),
+            ("Login issued", _moment(login.issued_at)),
+            ("Redeemed here", _moment(login.redeemed_at)),
+        ),
+    )
+    who = fill(AGENT, fullname=login.fullname or login.username, username=login.username)
+    return frame(
+        Html(f'{arrival}<div class="columns">{told}</div>'),
+        title=place,
+        company=company,
+        agent=who,
+        desk="Company area",
+    )
 
 
 def not_signed_in(company: Company, *, door: str) -> Html:

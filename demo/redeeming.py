@@ -45,6 +45,7 @@ class Login:
     auth_time: int | None
     issued_at: int
     redeemed_at: int
+    is_person: bool = False  # of the company itself, sent by its billing system; of no group, and on no call
 
 
 def redeem(token: str, *, company: Company, configuration: Configuration) -> Login:
@@ -104,7 +105,10 @@ def _json_object(body: bytes) -> dict[str, Any]:
 
 def _login(said: dict[str, Any]) -> Login:
     try:
-        group, call = said["group"], said["call"]
+        is_person = said.get("kind", "agent") == "person"
+        # Only of people may the group be missing: nobody is taken for an agent who comes without one.
+        group = {"id": None, "code": None, "name": None} if is_person else said["group"]
+        call = said["call"]
         return Login(
             subject=_text(said["sub"]),
             username=_text(said["username"]),
@@ -124,6 +128,7 @@ def _login(said: dict[str, Any]) -> Login:
             auth_time=None if said["auth_time"] is None else _moment(said["auth_time"]),
             issued_at=_moment(said["issued_at"]),
             redeemed_at=int(time.time()),
+            is_person=is_person,
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise PortalUnavailable("the answer is not in the agreed form") from error
