@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from django.db import transaction
 from django.db.models import Case, Expression, F, When
@@ -19,18 +19,19 @@ from sso_portal.lib.refusals import Refusal, Refused
 from sso_portal.lib.secrets import new_secret
 from sso_portal.lib.web import Caller
 from tokens.issuing import ACTION as ISSUE
-from tokens.models import AddressRule, LoginToken, PlatformKey
+from tokens.models import AddressRule, CredentialQuerySet, GroupKey, LoginToken, PlatformKey
 
 MOST_LIVE_KEYS = 2  # the one in use, and the one that takes over
 LONGEST_OVERLAP = timedelta(days=7)
 MOST_RULES = 100
+K = TypeVar("K", bound=GroupKey)
 
 
 @dataclass(frozen=True)
-class NewKey:
+class NewKey(Generic[K]):
     """A key that was just made; the only place where its secret is."""
 
-    key: PlatformKey
+    key: K
     secret: str
 
 
@@ -42,39 +43,54 @@ class LastUse:
     address: str
 
 
-def create_key(group: Group, *, name: str, by: str, caller: Caller) -> NewKey:
-    """A new key of the group, which has two live ones at most.
+def keys_of(group: Group, kind: type[K]) -> CredentialQuerySet[K]:
+    """The group's keys of this kind, live or over."""
+    return CredentialQuerySet(kind).filter(group=group)
+
+
+def create_key(
+    group: Group, kind: type[K], *, name: str, by: str, caller: Caller, **allowed: Any
+) -> NewKey[K]:
+    """A new key of the group, which has two live ones of each kind at most. `allowed`: what else its row says.
 
     Raises Refused with `two_live_keys`; with `name_taken` where a live key has this name already, so that a form
     that is sent twice makes one key.
     """
     with transaction.atomic():
-        live = _live_keys_of(group)
+        live = _live_keys_of(group, kind)
         about: dict[str, Any] = {"action": "key.create", "actor": by, "group": group}
         if any(key.name.casefold() == name.casefold() for key in live):
-            why = _("A live key has this name already. Take another, so that the two can be told apart.")
-            raise Refused(Refusal("name_taken", why, 409, field="name"), about)
-        return _new_key(group, live, name=name, about=about, caller=caller)
+            raise Refused(Refusal("name_taken", _name_taken(), 409, field="name"), about)
+        return _add(kind(group=group, name=name, **allowed), live, about=about, caller=caller)
 
 
-def rotate_key(key: PlatformKey, *, overlap: timedelta, by: str, caller: Caller) -> NewKey:
-    """A new key of the same name, live at once; the old one ends after the overlap, or earlier if it was to.
+def why_not_another(key: GroupKey) -> str:
+    """Why this new key may not be made beside those that are live; "" when it may. In a transaction."""
+    live = _live_keys_of(key.group, type(key))
+    if any(other.name.casefold() == key.name.casefold() for other in live):
+        return _name_taken()
+    return _two_live_keys() if len(live) >= MOST_LIVE_KEYS else ""
+
+
+def rotate_key(key: K, *, overlap: timedelta, by: str, caller: Caller) -> NewKey[K]:
+    """A new key that is named and allowed the same, live at once; the old one ends after the overlap, or earlier.
 
     Raises Refused with `two_live_keys`, or `key_ended` where there is nothing left to rotate.
     """
     with transaction.atomic():
-        live = _live_keys_of(key.group)
+        live = _live_keys_of(key.group, type(key))
         about: dict[str, Any] = {"action": "key.rotate", "actor": by, "group": key.group, "about": key.named}
         if key not in live:
             raise Refused(_key_ended(), about)
-        new = _new_key(key.group, live, name=key.name, about=about, caller=caller)
+        heir = type(key)(group=key.group, name=key.name, **key.allowed)
+        new = _add(heir, live, about=about, caller=caller)
         end = _from_now(overlap)
         ends_at = _let_end(key, Case(When(expires_at__lt=end, then=F("expires_at")), default=end))
         audit.record(**about, caller=caller, details={"new": new.key.named, "ends_at": ends_at})
     return new
 
 
-def end_key(key: PlatformKey, *, after: timedelta, by: str, caller: Caller) -> None:
+def end_key(key: GroupKey, *, after: timedelta, by: str, caller: Caller) -> None:
     """Let a live key end so much from now, whatever its end was; zero ends it at once.
 
     Raises Refused with `key_ended` where it has no end to set any more.
@@ -86,25 +102,27 @@ def end_key(key: PlatformKey, *, after: timedelta, by: str, caller: Caller) -> N
             "group": key.group,
             "about": key.named,
         }
-        if key not in _live_keys_of(key.group):
+        if key not in _live_keys_of(key.group, type(key)):
             raise Refused(_key_ended(), about)
         ends_at = _let_end(key, _from_now(after))
         audit.record(**about, caller=caller, details={"ends_at": ends_at})
 
 
-def revoke_key(key: PlatformKey, *, by: str, caller: Caller) -> bool:
+def revoke_key(key: GroupKey, *, by: str, caller: Caller) -> bool:
     """Refuse a key from the next request on, on every node; False when it was none any more."""
     with transaction.atomic():
-        revoked = PlatformKey.objects.live().filter(pk=key.pk).update(revoked_at=Now())
+        revoked = keys_of(key.group, type(key)).live().filter(pk=key.pk).update(revoked_at=Now())
         if revoked:
             audit.record("key.revoke", caller=caller, actor=by, group=key.group, about=key.named)
     return bool(revoked)
 
 
-def last_use_of(key: PlatformKey) -> LastUse | None:
-    """When and from where a key was last used; None for one that never was."""
+def last_use_of(key: GroupKey) -> LastUse | None:
+    """When a key was last used, and from where if that left an event; None for one that never was."""
     if key.last_used_at is None:
         return None
+    if not isinstance(key, PlatformKey):  # most of what they ask for leaves none
+        return LastUse(key.last_used_at, "")
     token = LoginToken.objects.filter(platform_key=key).order_by("-issued_at").first()
     about = f"token:{token.trace}" if token else "nothing"
     issued = Event.objects.filter(object=about, action=ISSUE).values_list("address", flat=True)
@@ -150,26 +168,23 @@ def remove_rule(rule: AddressRule, *, by: str, caller: Caller) -> bool:
     return bool(removed)
 
 
-def _live_keys_of(group: Group) -> list[PlatformKey]:
-    """The group's live keys; until the transaction ends, nobody else makes or ends one.
+def _live_keys_of(group: Group, kind: type[K]) -> list[K]:
+    """The group's live keys of this kind; until the transaction ends, nobody else makes or ends one.
 
     The lock lets logins through, which refer to the group.
     """
     Group.objects.select_for_update(no_key=True).get(pk=group.pk)
-    return list(PlatformKey.objects.live().filter(group=group))
+    return list(keys_of(group, kind).live())
 
 
-def _new_key(
-    group: Group, live: list[PlatformKey], *, name: str, about: dict[str, Any], caller: Caller
-) -> NewKey:
+def _add(key: K, live: list[K], *, about: dict[str, Any], caller: Caller) -> NewKey[K]:
     if len(live) >= MOST_LIVE_KEYS:
-        why = _("Two keys are live, as many as there may be. End or revoke one of them first.")
-        raise Refused(Refusal("two_live_keys", why, 409), about)
-    key, secret = PlatformKey(group=group, name=name), new_secret(PlatformKey.PREFIX)
+        raise Refused(Refusal("two_live_keys", _two_live_keys(), 409), about)
+    secret = new_secret(key.PREFIX)
     key.take(secret)
     key.save()
     made = {"action": "key.create", "about": key.named}
-    audit.record(**(about | made), caller=caller, details={"name": name})
+    audit.record(**(about | made), caller=caller, details={"name": key.name} | key.allowed)
     return NewKey(key, secret)
 
 
@@ -179,11 +194,19 @@ def _from_now(after: timedelta) -> CombinedExpression:
     return Now() + after
 
 
-def _let_end(key: PlatformKey, end: Expression) -> str:
+def _let_end(key: GroupKey, end: Expression) -> str:
     """Set when a key ends, by the database's clock, and tell it (ISO 8601)."""
-    PlatformKey.objects.filter(pk=key.pk).update(expires_at=end)
+    keys_of(key.group, type(key)).filter(pk=key.pk).update(expires_at=end)
     key.refresh_from_db(fields=["expires_at"])
     return key.expires_at.isoformat(timespec="seconds") if key.expires_at else ""
+
+
+def _name_taken() -> str:
+    return _("A live key has this name already. Take another, so that the two can be told apart.")
+
+
+def _two_live_keys() -> str:
+    return _("Two keys are live, as many as there may be. End or revoke one of them first.")
 
 
 def _key_ended() -> Refusal:

@@ -83,6 +83,7 @@ class Pen:
     by: str
     caller: Caller
     details: dict[str, Any]
+    provisioned_by: str = ProvisionedBy.IMPORT.value
 
     def record(self, action: str, agents: Sequence[Agent | Known | Named], **details: Any) -> None:
         """Add one event for each of these agents."""
@@ -178,9 +179,9 @@ def _write(asked: AgentImport, worker: str, rows: list[Row], *, only_good: bool,
     entitled = entitled_clients(pen.group)
     verdicts: list[Verdict] = []
     for some in batches(rows):
-        verdicts += _judge_to_write(some, entitled, pen.group)
+        verdicts += judge_to_write(some, entitled, pen.group)
         if only_good or not any(verdict.kind == Kind.FAULTY for verdict in verdicts):
-            _write_some(verdicts[-len(some) :], entitled, pen)
+            write_some(verdicts[-len(some) :], entitled, pen)
     leavers = leavers_of(asked, rows)
     outcome = outcome_of(asked, verdicts, leavers=leavers)
     if outcome["summary"]["faulty"] and not only_good:
@@ -197,7 +198,7 @@ def _write(asked: AgentImport, worker: str, rows: list[Row], *, only_good: bool,
     finish(asked.pk, worker, **outcome, **applied)
 
 
-def _judge_to_write(rows: Sequence[Row], entitled: dict[str, Entitled], group: Group) -> list[Verdict]:
+def judge_to_write(rows: Sequence[Row], entitled: dict[str, Entitled], group: Group) -> list[Verdict]:
     """Verdicts that hold: agents that will change are locked, and judged once more as they are then."""
     verdicts = judge_rows(rows, group=group, entitled=entitled)
     changing = [verdict.row for verdict in verdicts if verdict.kind == Kind.CHANGE]
@@ -206,7 +207,7 @@ def _judge_to_write(rows: Sequence[Row], entitled: dict[str, Entitled], group: G
     return [by_line.get(verdict.row.line, verdict) for verdict in verdicts]
 
 
-def _write_some(verdicts: Sequence[Verdict], entitled: dict[str, Entitled], pen: Pen) -> None:
+def write_some(verdicts: Sequence[Verdict], entitled: dict[str, Entitled], pen: Pen) -> None:
     """Do what some rows say."""
     if new := [verdict for verdict in verdicts if verdict.kind == Kind.NEW]:
         _create(new, entitled, pen)
@@ -219,7 +220,7 @@ def _create(verdicts: Sequence[Verdict], entitled: dict[str, Entitled], pen: Pen
     by_subject = {new_subject(): verdict for verdict in verdicts}
     insert_many(
         Agent,
-        common={"group_id": pen.group.pk, "provisioned_by": ProvisionedBy.IMPORT.value},
+        common={"group_id": pen.group.pk, "provisioned_by": pen.provisioned_by},
         own=KEPT[1:],
         rows=(_values(subject, verdict) for subject, verdict in by_subject.items()),
     )

@@ -45,14 +45,14 @@ def event_of(action: str) -> Event:
 
 
 def test_new_key_opens_the_door(group, who):
-    new = keys.create_key(group, name="Dialer", **who)
+    new = keys.create_key(group, PlatformKey, name="Dialer", **who)
 
     assert PlatformKey.objects.shown(new.secret).get() == new.key
     assert (new.key.group, new.key.name, new.key.expires_at) == (group, "Dialer", None)
 
 
 def test_new_key_is_kept_as_a_digest_only(group, who):
-    new = keys.create_key(group, name="Dialer", **who)
+    new = keys.create_key(group, PlatformKey, name="Dialer", **who)
 
     row = PlatformKey.objects.values().get()
     assert new.secret not in str(row)
@@ -60,7 +60,7 @@ def test_new_key_is_kept_as_a_digest_only(group, who):
 
 
 def test_new_key_is_recorded_without_its_secret(group, who):
-    new = keys.create_key(group, name="Dialer", **who)
+    new = keys.create_key(group, PlatformKey, name="Dialer", **who)
 
     event = event_of("key.create")
     assert (event.object, event.actor, event.group_id) == (new.key.named, who["by"], group.pk)
@@ -71,7 +71,7 @@ def test_third_live_key_is_refused(group, key, who):
     another(group)
 
     with pytest.raises(Refused) as refused:
-        keys.create_key(group, name="Third", **who)
+        keys.create_key(group, PlatformKey, name="Third", **who)
 
     assert refused.value.refusal.code == "two_live_keys"
     assert not Event.objects.exists()
@@ -81,18 +81,18 @@ def test_third_live_key_is_refused(group, key, who):
 def test_key_that_is_over_leaves_room_for_another(group, key, who, over):
     another(group, **{over: timezone.now()})
 
-    assert keys.create_key(group, name="Second", **who).key.state == State.LIVE
+    assert keys.create_key(group, PlatformKey, name="Second", **who).key.state == State.LIVE
 
 
 def test_keys_of_another_group_do_not_count(group, other_group, who):
     another(other_group), another(other_group)
 
-    assert keys.create_key(group, name="Dialer", **who)
+    assert keys.create_key(group, PlatformKey, name="Dialer", **who)
 
 
 def test_name_of_a_live_key_is_taken(group, key, who):
     with pytest.raises(Refused) as refused:
-        keys.create_key(group, name="DIALER", **who)
+        keys.create_key(group, PlatformKey, name="DIALER", **who)
 
     assert (refused.value.refusal.code, refused.value.refusal.field) == ("name_taken", "name")
 
@@ -329,7 +329,7 @@ def at_once(number: int, act) -> list[str]:
 @pytest.mark.postgresql
 @pytest.mark.django_db(transaction=True)
 def test_of_twelve_keys_made_at_once_two_are_live(group, who):
-    outcomes = at_once(12, lambda i: keys.create_key(group, name=f"Dialer {i}", **who))
+    outcomes = at_once(12, lambda i: keys.create_key(group, PlatformKey, name=f"Dialer {i}", **who))
 
     assert outcomes == ["done"] * 2 + ["two_live_keys"] * 10
     assert PlatformKey.objects.live().count() == 2
@@ -348,7 +348,7 @@ def test_of_twelve_rotations_at_once_one_is_done(key, who):
 @pytest.mark.postgresql
 @pytest.mark.django_db(transaction=True)
 def test_of_a_form_sent_twelve_times_at_once_one_key_is_made(group, who):
-    outcomes = at_once(12, lambda i: keys.create_key(group, name="Dialer", **who))
+    outcomes = at_once(12, lambda i: keys.create_key(group, PlatformKey, name="Dialer", **who))
 
     assert outcomes == ["done"] + ["name_taken"] * 11
 

@@ -3,23 +3,18 @@
 from typing import Any
 
 from django.conf import settings
-from django.core.exceptions import ValidationError
-from django.core.validators import validate_email
-from django.db import transaction
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from groups.entering import Entry, client_at, entry_of, with_entry
-from groups.models import NAME_LENGTH, USERNAME_LENGTH, Agent, HandOff
-from groups.provisioning import find_or_provision
-from sso_portal.lib.addresses import is_within, parse_networks
+from groups.models import NAME_LENGTH, USERNAME_LENGTH
 from sso_portal.lib.refusals import Refusal, Refused
-from sso_portal.lib.secrets import digest_of
-from sso_portal.lib.text import why_not_username
+from sso_portal.lib.text import why_not_email, why_not_username
 from tokens.dialects.base import TOO_MANY, Door, json_body, text_field
+from tokens.dialects.group_keys import key_shown
 from tokens.handing_off import address_of
-from tokens.issuing import ACTION, CallContext, issue
-from tokens.models import AddressRule, Kind, PlatformKey, issued_last_minute
+from tokens.issuing import ACTION, CallContext
+from tokens.issuing_by_name import issue_by_name
+from tokens.models import PlatformKey, issued_last_minute
 
 # One answer for a missing, wrong, ended or foreign key, and for an address that is not on the list.
 UNAUTHORIZED = Refusal(
@@ -36,19 +31,11 @@ class PlatformDoor(Door):
     key: PlatformKey
 
     def admit(self, request: Request) -> None:
-        key = PlatformKey.objects.annotate(
-            logins_last_minute=issued_last_minute("platform_key")
-        ).select_related("group")
+        keys = PlatformKey.objects.annotate(logins_last_minute=issued_last_minute("platform_key"))
         secret = request.headers.get("Platform-Key", "").strip()
-        found = key.shown(secret).first()
-        if found is None:
-            raise Refused(UNAUTHORIZED, _about_ended(secret))
-        rules = AddressRule.objects.filter(group=found.group).values_list("network", flat=True)
-        about = {"actor": found.named, "group": found.group}
-        if not is_within(self.caller.address, parse_networks(list(rules))):
-            raise Refused(UNAUTHORIZED, about | {"details": {"detail": "address not on the list"}})
+        found = key_shown(keys, secret, caller=self.caller, refusal=UNAUTHORIZED)
         if settings.RATE_LIMITS and found.logins_last_minute >= settings.LIMITS_PER_MINUTE["platform"]:
-            raise Refused(TOO_MANY, about, retry_after=60)
+            raise Refused(TOO_MANY, {"actor": found.named, "group": found.group}, retry_after=60)
         self.key = found
 
     def word(self, refusal: Refusal) -> dict[str, Any]:
@@ -59,47 +46,26 @@ class SsoLogin(PlatformDoor):
     """`POST /api/sso`: the address that signs an agent in to the client of this host name."""
 
     def post(self, request: Request, subdomain: str = "") -> Response:
-        group = self.key.group
-        subdomain = (subdomain or getattr(request, "client_subdomain", "")).lower()
-        actor = self.key.named
         PlatformKey.objects.touch(self.key)
+        about = {"actor": self.key.named, "group": self.key.group}
+        subdomain = (subdomain or getattr(request, "client_subdomain", "")).lower()
         try:
-            asked = _read(json_body(request))
-            with transaction.atomic():
-                agent = find_or_provision(
-                    group=group,
-                    username=asked.pop("username"),
-                    full_name=asked.pop("full_name"),
-                    email=asked.pop("email"),
-                    by=actor,
-                    caller=self.caller,
-                )
-                entry = _entry(agent, subdomain)
-                is_redirect = entry.client is not None and entry.client.hand_off == HandOff.REDIRECT
-                issued = issue(
-                    entry,
-                    kind=Kind.HAND_OFF if is_redirect else Kind.ENTRANCE,
-                    actor=actor,
-                    caller=self.caller,
-                    platform_key=self.key,
-                    **asked,
-                )
+            issued = issue_by_name(
+                self.key.group,
+                client=subdomain,
+                by=self.key.named,
+                caller=self.caller,
+                platform_key=self.key,
+                **_read(json_body(request)),
+            )
         except Refused as refused:
-            refused.about = {"actor": actor, "group": group, "client": subdomain} | refused.about
+            refused.about = about | {"client": subdomain} | refused.about
             raise
         return Response(_answer(1, 200, address_of(issued), "OK", "SUCCESS", "ok"))
 
 
 class NothingHere(PlatformDoor):
     """Every other address under this API's path: it answers no method."""
-
-
-def _about_ended(secret: str) -> dict[str, Any]:
-    """For the audit log of its group: that a key which has ended is in use still. Of one that never was, nothing."""
-    ended = PlatformKey.objects.filter(digest=digest_of(secret)).select_related("group").first()
-    if ended is None:
-        return {}
-    return {"group": ended.group, "about": ended.named, "details": {"detail": "key ended"}}
 
 
 def _answer(success: int, code: int, url: str, message: str, status: str, descriptor: str) -> dict[str, Any]:
@@ -162,17 +128,6 @@ def _number(name: str, value: Any) -> int:
 
 def _email(body: dict[str, Any]) -> str:
     email = text_field(body, "email", longest=254)
-    try:
-        if email:
-            validate_email(email)
-    except ValidationError as error:
-        raise Refused(
-            Refusal("invalid_field", "email must be an e-mail address.", 400, field="email")
-        ) from error
+    if email and (why := why_not_email(email)):
+        raise Refused(Refusal("invalid_field", f"email {why}.", 400, field="email"))
     return email
-
-
-def _entry(agent: Agent, subdomain: str) -> Entry:
-    rows = with_entry(Agent.objects.filter(pk=agent.pk), client=client_at(subdomain), grant=True)
-    row = rows.get()
-    return entry_of(row, agent=row, asked=subdomain)

@@ -1,4 +1,4 @@
-"""The portal's own API (wire.md, sections 1 and 7): problem details in, problem details out."""
+"""`/api/v1/tokens/redeem`: a relying party exchanges a login token for what it says (wire.md, section 1)."""
 
 from typing import Any
 
@@ -6,29 +6,17 @@ from django.conf import settings
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from sso_portal.lib.refusals import Refusal, Refused, problem_of
-from tokens.dialects.base import Door, basic_credentials, json_body, text_field
+from sso_portal.lib.refusals import Refusal, Refused
+from tokens.dialects.base import basic_credentials, json_body, text_field
+from tokens.dialects.native.door import NativeDoor
+from tokens.handing_off_people import claims_of_person
 from tokens.logins import login_of
-from tokens.models import RelyingParty, RelyingPartySecret
+from tokens.models import PersonToken, RelyingParty, RelyingPartySecret
 from tokens.redeeming import Redemption, redeem
+from tokens.redeeming_for_people import redeem_person
 
+LONGEST_TOKEN = 256
 UNAUTHORIZED = Refusal("unauthorized", "The relying party's id or secret is missing or wrong.", 401)
-
-
-class NativeDoor(Door):
-    """An address under /api/v1/; refusals are RFC 9457 problem details."""
-
-    name = "api"
-
-    def word(self, refusal: Refusal) -> dict[str, Any]:
-        return problem_of(refusal, reference=self.caller.reference)
-
-    def handle_exception(self, exc: Exception) -> Response:
-        response = super().handle_exception(exc)
-        response.content_type = "application/problem+json"
-        if response.status_code == 401:
-            response.headers["WWW-Authenticate"] = 'Basic realm="portal"'
-        return response
 
 
 class RedeemToken(NativeDoor):
@@ -45,18 +33,20 @@ class RedeemToken(NativeDoor):
             raise Refused(UNAUTHORIZED, {"details": {"identifier": name[:64]}})
         self.secret, self.relying_party = shown, shown.relying_party
 
+    def challenge(self, request: Request, refusal: Refusal) -> str:
+        return 'Basic realm="portal"' if refusal.status == 401 else ""
+
     def post(self, request: Request) -> Response:
         # Before the token is spent: its failure costs nothing yet.
         RelyingPartySecret.objects.touch(self.secret)
-        secret = text_field(json_body(request), "token", longest=256, required=True)
+        secret = text_field(json_body(request), "token", longest=LONGEST_TOKEN, required=True)
+        if secret.startswith(
+            PersonToken.PREFIX
+        ):  # of a person of the client itself: never worth an agent's login
+            token = redeem_person(secret, relying_party=self.relying_party, caller=self.caller)
+            return Response(claims_of_person(token, audience=self.relying_party.identifier))
         redemption = redeem(secret, relying_party=self.relying_party, caller=self.caller)
         return Response(told(redemption, audience=self.relying_party.identifier))
-
-
-class NothingHere(NativeDoor):
-    """Every other address under /api/: it answers no method."""
-
-    action = "api"
 
 
 def told(redemption: Redemption, *, audience: str) -> dict[str, Any]:
