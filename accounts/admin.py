@@ -21,6 +21,18 @@ admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-a
 class Audited:
     """Writes whatever the back office adds, changes or deletes into the audit log, in the same transaction."""
 
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        fieldsets = super().get_fieldsets(request, obj)  # type: ignore[misc]
+        if obj is not None:
+            return fieldsets
+        # What is made with the row cannot be shown before.
+        told = set(self.readonly_fields)  # type: ignore[attr-defined]
+        return [
+            (name, options | {"fields": fields})
+            for name, options in fieldsets
+            if (fields := [field for field in options["fields"] if field not in told])
+        ]
+
     def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
         _record(request, "add", obj, message)
         return super().log_addition(request, obj, message)  # type: ignore[misc]
@@ -38,6 +50,7 @@ class Audited:
 def _record(request: HttpRequest, verb: str, obj: Any, message: Any) -> None:
     of_group = obj if obj._meta.label == "groups.Group" else getattr(obj, "group", None)
     of_client = obj if obj._meta.label == "groups.Client" else getattr(obj, "client", None)
+    of_client = of_client or getattr(getattr(obj, "relying_party", None), "client", None)
     audit.record(
         f"{obj._meta.model_name}.{verb}",
         caller=caller_of(request, door="backoffice"),

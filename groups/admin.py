@@ -1,13 +1,17 @@
 """Back office: groups, clients, entitlements, agents and their sessions."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin, messages
 from django.contrib.admin import ModelAdmin, TabularInline
-from django.db.models import QuerySet
+from django.db.models import QuerySet, URLField
 from django.http import HttpRequest
+from django.template.response import TemplateResponse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from accounts.admin import Audited, ReadOnlyAdmin
+from accounts.backoffice import OnceEach, Shown, caller_here, operator_of, show_once
 from groups import standing
 from groups.models import (
     Agent,
@@ -17,14 +21,17 @@ from groups.models import (
     AgentStatus,
     Campaign,
     Client,
+    ClientPerson,
     Department,
+    Destination,
     EntitledCampaign,
     EntitledDepartment,
     Entitlement,
     Group,
     Membership,
 )
-from sso_portal.lib.web import caller_of
+
+MOST_CODES = 20  # on one page
 
 
 class MembershipInline(TabularInline):
@@ -40,6 +47,9 @@ class GroupAdmin(Audited, ModelAdmin):
     readonly_fields = ("created_at",)
     inlines = (MembershipInline,)
 
+    def has_delete_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
+        return False  # made inactive: its history stays
+
 
 class CampaignInline(TabularInline):
     model = Campaign
@@ -51,13 +61,34 @@ class DepartmentInline(TabularInline):
     extra = 0
 
 
+class OneOwner(OnceEach):
+    only_if = "is_owner"
+    again = gettext_lazy("A client has one owner.")
+
+
+class ClientPersonInline(TabularInline):
+    model = ClientPerson
+    formset = OneOwner
+    extra = 0
+    can_delete = False  # made inactive: what was issued to somebody stays told
+
+
+class DestinationInline(TabularInline):
+    model = Destination
+    extra = 0
+
+
 @admin.register(Client)
 class ClientAdmin(Audited, ModelAdmin):
     list_display = ("subdomain", "name", "hand_off", "is_active", "is_paused")
     list_filter = ("is_active", "is_paused", "hand_off")
     search_fields = ("subdomain", "name")
     readonly_fields = ("created_at",)
-    inlines = (DepartmentInline, CampaignInline)
+    formfield_overrides: ClassVar[Any] = {URLField: {"assume_scheme": "https"}}
+    inlines = (DepartmentInline, CampaignInline, DestinationInline, ClientPersonInline)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Client | None = None) -> bool:
+        return False  # made inactive: its history stays
 
 
 @admin.register(Campaign)
@@ -118,15 +149,21 @@ class AgentAdmin(Audited, ModelAdmin):
         return (*self.readonly_fields, "status", "group") if obj else self.readonly_fields
 
     @admin.action(description="Give an activation code (shown once)")
-    def give_activation_code(self, request: HttpRequest, agents: QuerySet[Agent]) -> None:
-        for agent in agents.select_related("group")[:20]:
-            code = standing.give_activation_code(agent, by=_by(request), caller=caller_of(request))
-            self.message_user(request, f"{agent.username}: {code}", messages.SUCCESS)
+    def give_activation_code(self, request: HttpRequest, agents: QuerySet[Agent]) -> TemplateResponse | None:
+        if agents.count() > MOST_CODES:
+            messages.error(request, _("Choose %(n)s at most.") % {"n": MOST_CODES})
+            return None
+        shown = []
+        for agent in agents.select_related("group"):
+            code = standing.give_activation_code(agent, by=operator_of(request), caller=caller_here(request))
+            shown.append(Shown(agent.username, code))
+        text = _("Each lets its agent choose a password, once, within 24 hours.")
+        return show_once(request, self.opts, title=_("Activation codes"), shown=shown, text=text)
 
     @admin.action(description="Unlock after wrong passwords")
     def unlock(self, request: HttpRequest, agents: QuerySet[Agent]) -> None:
         for agent in agents.select_related("group"):
-            standing.unlock(agent, by=_by(request), caller=caller_of(request))
+            standing.unlock(agent, by=operator_of(request), caller=caller_here(request))
 
     @admin.action(description="Suspend")
     def suspend(self, request: HttpRequest, agents: QuerySet[Agent]) -> None:
@@ -142,7 +179,7 @@ class AgentAdmin(Audited, ModelAdmin):
 
     def _set(self, request: HttpRequest, agents: QuerySet[Agent], status: AgentStatus) -> None:
         for agent in agents.select_related("group"):
-            standing.set_status(agent, status, by=_by(request), caller=caller_of(request))
+            standing.set_status(agent, status, by=operator_of(request), caller=caller_here(request))
 
 
 class AgentCampaignInline(TabularInline):
@@ -163,7 +200,3 @@ class AgentSessionAdmin(ReadOnlyAdmin):
     list_display = ("agent", "started_at", "last_seen_at", "ended_at", "end_reason", "address")
     exclude = ("digest",)
     search_fields = ("agent__username_key", "=sid")
-
-
-def _by(request: HttpRequest) -> str:
-    return f"administrator:{request.user.get_username()}"

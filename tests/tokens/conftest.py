@@ -6,11 +6,14 @@ import pytest
 from django.conf import settings
 from django.test import Client
 
+from groups.destinations import CLIENT_AREA
 from groups.entering import Entry, client_at, entry_of, with_entry
 from groups.models import Agent, AgentSession
 from sso_portal.lib.secrets import new_secret
 from tests import factories
+from tests.conftest import PORTAL
 from tokens.issuing import CallContext, IssuedLogin, issue
+from tokens.issuing_to_people import create_sso_token
 from tokens.models import Kind
 
 
@@ -60,3 +63,42 @@ def issue_to_alice(entry, caller) -> Callable[..., IssuedLogin]:
 def issued(issue_to_alice) -> IssuedLogin:
     """A login that waits to be redeemed by demoaws' CRM."""
     return issue_to_alice()
+
+
+# --- Client companies' own people ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def person(client_company):
+    """Petra, of demoaws."""
+    return factories.ClientPersonFactory(client=client_company, email="petra@demoaws.example")
+
+
+@pytest.fixture
+def give_entrance(caller):
+    """Give a person an entrance; its secret."""
+
+    def give(person, place=CLIENT_AREA):
+        return create_sso_token(person, place=place, by="test", caller=caller).secret
+
+    return give
+
+
+@pytest.fixture
+def petras_secret() -> str:
+    """What Petra's cookie holds."""
+    return new_secret("cs_")
+
+
+@pytest.fixture
+def petras_session(person, petras_secret):
+    """Petra's live session."""
+    return factories.ClientSessionFactory(person=person, secret=petras_secret)
+
+
+@pytest.fixture
+def petra(petras_session, petras_secret) -> Client:
+    """Petra's browser. (One of its own: `client` may be Alice's.)"""
+    browser = Client(HTTP_HOST=PORTAL)
+    browser.cookies[settings.CLIENT_COOKIE_NAME] = petras_secret
+    return browser

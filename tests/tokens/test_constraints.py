@@ -8,7 +8,7 @@ from django.db.models import F, ProtectedError
 from django.utils import timezone
 
 from tests import factories
-from tokens.models import LoginToken, PlatformKey, RelyingPartySecret
+from tokens.models import LoginToken, PersonToken, PlatformKey, RelyingPartySecret
 
 pytestmark = pytest.mark.django_db
 
@@ -116,3 +116,9 @@ def test_network_listed_in_two_groups_is_allowed(group, other_group):
 
 def test_rule_without_network_is_refused(group):
     assert refuses(factories.AddressRuleFactory, group=group, network="")
+
+
+def test_persons_token_of_an_unknown_use_is_refused(person):
+    fields = {"client": person.client, "person": person, "expires_at": timezone.now() + timedelta(minutes=1)}
+
+    assert refuses(PersonToken.objects.create, digest="0" * 64, use="other", **fields)

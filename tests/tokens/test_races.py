@@ -22,12 +22,15 @@ from django.conf import settings
 from django.db import connection
 
 from accounts.models import Event, Outcome
-from groups.models import Agent, AgentStatus
+from groups.models import Agent, AgentSession, AgentStatus, ClientSession
 from groups.standing import end_sessions, set_status
 from tests import factories
-from tests.tokens.dialects.test_native import basic
+from tests.tokens.dialects.native.test_redeem import basic
+from tokens.connecting import issue_code
+from tokens.dialects.bus.page import Page, seal
+from tokens.issuing_to_people import hand_on
 from tokens.keys import end_key, revoke_key, rotate_key
-from tokens.models import Kind, LoginToken, PlatformKey
+from tokens.models import Kind, LoginToken, PersonUse, PlatformKey, TokenFamily
 
 pytestmark = [
     pytest.mark.postgresql,
@@ -197,6 +200,74 @@ def test_an_entrance_opened_fifty_times_at_once_is_won_once(servers, issue_to_al
     assert LoginToken.objects.filter(kind=Kind.HAND_OFF).count() == 1
 
 
+def test_a_persons_entrance_opened_two_hundred_times_at_once_is_won_once(servers, give_entrance, person):
+    ask = Ask("GET", f"/oauth/singlesignon.php?access_token={give_entrance(person)}", {"Host": "localhost"})
+
+    answers = all_at_once(servers, [ask] * CALLERS)
+
+    assert Counter(answer.status for answer in answers) == {303: 1, 403: CALLERS - 1}
+    assert ClientSession.objects.count() == 1
+    outcomes = Counter(Event.objects.filter(action="person.enter").values_list("outcome", flat=True))
+    assert outcomes == {Outcome.OK: 1, Outcome.REFUSED: CALLERS - 1}
+
+
+def test_a_persons_hand_off_redeemed_fifty_times_at_once_is_won_once(
+    servers, petras_session, relying_party, caller
+):
+    issued = hand_on(petras_session, use=PersonUse.HAND_OFF, path="", caller=caller)
+
+    answers = all_at_once(servers, [redemption(issued.secret, relying_party)] * 50)
+
+    assert Counter(answer.status for answer in answers) == {200: 1, 400: 49}
+
+
+# --- The message bus -------------------------------------------------------------------------------------------------
+
+BUS_HOST = "https://host.example"
+
+
+def bus_call(group, what: str, body: dict[str, str]) -> Ask:
+    """What the script of a registered page sends."""
+    headers = {
+        "Host": "localhost",
+        "Origin": settings.PORTAL_URL,
+        "Content-Type": "application/json",
+        "X-Bus-Page": seal(Page(group.pk, BUS_HOST)),
+    }
+    return Ask("POST", f"/bus/api/{what}", headers, json.dumps(body))
+
+
+@pytest.fixture
+def bus_code(session, group, caller) -> str:
+    """A code of the message bus that waits to be redeemed."""
+    factories.BusAddressFactory(group=group, address=BUS_HOST)
+    row = AgentSession.objects.select_related("agent__group").get(pk=session.pk)
+    return issue_code(row, redirect_url=f"{BUS_HOST}/in", caller=caller)
+
+
+def test_a_bus_code_redeemed_two_hundred_times_at_once_is_won_once(servers, group, bus_code):
+    ask = bus_call(group, "code", {"code": bus_code, "redirectUrl": f"{BUS_HOST}/in"})
+
+    answers = all_at_once(servers, [ask] * CALLERS)
+
+    assert Counter(answer.status for answer in answers) == {200: 1, 400: CALLERS - 1}
+    assert TokenFamily.objects.count() == 1
+    outcomes = Counter(Event.objects.filter(action="bus.redeem_code").values_list("outcome", flat=True))
+    assert outcomes == {Outcome.OK: 1, Outcome.REFUSED: CALLERS - 1}
+
+
+def test_a_bus_refresh_token_used_two_hundred_times_at_once_is_won_once_and_ends_its_family(
+    servers, group, bus_code
+):
+    ask = bus_call(group, "code", {"code": bus_code, "redirectUrl": f"{BUS_HOST}/in"})
+    given = json.loads(servers[0].send(ask).body)["credentials"]["refreshToken"]
+
+    answers = all_at_once(servers, [bus_call(group, "refresh", {"refreshToken": given})] * CALLERS)
+
+    assert Counter(answer.status for answer in answers) == {200: 1, 400: CALLERS - 1}
+    assert TokenFamily.objects.get().end_reason == "reused"
+
+
 # --- A "no" holds on every process at the next request ---------------------------------------------------------------
 
 
@@ -228,6 +299,20 @@ def test_ending_an_agents_sessions_ends_them_on_every_process(pop_everywhere, ag
     end_sessions(agent, by="test", caller=caller)
 
     assert pop_everywhere() == {"/sso/sign-in"}
+
+
+@pytest.mark.parametrize("who", ["person", "client_company"])
+def test_stopping_a_person_or_his_client_ends_his_session_on_every_process(
+    servers, petras_session, petras_secret, person, client_company, who
+):
+    headers = {"Host": "localhost", "Cookie": f"{settings.CLIENT_COOKIE_NAME}={petras_secret}"}
+    ask = Ask("GET", "/client/demoaws/", headers)
+    assert {server.send(ask).status for server in servers for _ in range(8)} == {200}
+
+    type(person).objects.update(is_active=who != "person")
+    type(client_company).objects.update(is_paused=who == "client_company")
+
+    assert {server.send(ask).status for server in servers for _ in range(8)} == {403}
 
 
 def test_pausing_a_client_closes_it_on_every_process(pop_everywhere, client_company):

@@ -7,11 +7,11 @@ from django.utils import timezone
 
 from accounts import lockout
 from accounts.models import Event
-from groups.models import AgentStatus
+from groups.models import AgentStatus, Client, HandOff
 from tests import factories
 from tokens.dialects.native import told
 from tokens.issuing import CallContext
-from tokens.models import LoginToken
+from tokens.models import LoginToken, RelyingParty, RelyingPartySecret
 from tokens.redeeming import redeem
 from tokens.simulating import Call, simulate
 
@@ -192,3 +192,33 @@ def test_number_of_another_group_leads_nowhere(call, agent, entitlement, other_g
 def test_address_is_what_a_telephone_system_would_open(call, group):
     url = f"http://localhost:8000/sso/group/demoaws?group={group.pk}&did=%2B1800"
     assert call(did="+1800").url == url
+
+
+# --- The other hand-offs ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("agent", "entitlement")
+def test_hand_off_by_oidc_names_the_system_that_begins_the_sign_in(call, client_company):
+    Client.objects.update(hand_off=HandOff.OIDC)
+    factories.RelyingPartyFactory(client=client_company, initiate_login_uri="https://begin.crm.example/x")
+    simulation = call()
+    assert "begin.crm.example" in step(simulation, "hand_off").text
+    assert (step(simulation, "hand_off").outcome, simulation.stopped_at) == ("ok", None)
+
+
+@pytest.mark.usefixtures("agent", "entitlement", "relying_party")
+def test_hand_off_by_signature_needs_no_credentials(call):
+    Client.objects.update(hand_off=HandOff.SIGNED)
+    RelyingPartySecret.objects.all().delete()
+    assert step(call(), "hand_off").outcome == "ok"
+    assert "signed" in step(call(), "hand_off").text
+
+
+@pytest.mark.usefixtures("agent", "entitlement", "relying_party")
+@pytest.mark.parametrize("way", [HandOff.OIDC, HandOff.SIGNED])
+def test_hand_off_without_a_system_that_receives_agents_is_refused(call, way):
+    Client.objects.update(hand_off=way)
+    RelyingParty.objects.update(is_active=False)
+    simulation = call()
+    assert (simulation.stopped_at.key, simulation.claims) == ("hand_off", None)
+    assert "operator" in simulation.stopped_at.note

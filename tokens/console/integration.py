@@ -31,7 +31,7 @@ from groups.models import (
 from groups.wording import usernames, why_of
 from sso_portal.lib.text import why_not_text
 from sso_portal.lib.web import is_fragment, see_other
-from tokens.models import AddressRule
+from tokens.console.other_doors import doors_of, registered_by
 from tokens.pop import LONGEST
 from tokens.recent_pops import DOOR, asked_for, unreplaced_in
 from tokens.samples import samples_of
@@ -50,6 +50,8 @@ def integration(request: HttpRequest, membership: Membership) -> HttpResponseBas
     group = membership.group
     entitlements = _entitlements_of(group)
     chosen = _chosen(request, entitlements)
+    shown = chosen or next(iter(entitlements), None)
+    registered = registered_by(group)
     context: dict[str, Any] = {
         "tab": "integration",
         "clients": [entitlement.client for entitlement in entitlements],
@@ -58,14 +60,16 @@ def integration(request: HttpRequest, membership: Membership) -> HttpResponseBas
         "systems": _systems(group, chosen),
         "system": _one_of([system.key for system in SYSTEMS], request.GET.get("system")),
         "needs_numbers": chosen is None and not group.dialled_numbers.exists(),
-        "api": _api(group, chosen or next(iter(entitlements), None)),
+        "api": _api(group, shown),
+        "doors": doors_of(group, shown.client) if shown else None,
+        "bus_origins": registered.bus_origins,
         "sample": _one_of(["curl", "php", "python", "node"], request.GET.get("sample")),
     }
     if is_fragment(request):
         return show(request, membership, "tokens/_integration_client.html", context)
     context |= {
         "keys": list(group.platform_keys.live().order_by("-pk")),
-        "has_addresses": AddressRule.objects.filter(group=group).exists(),
+        "has_addresses": registered.has_networks,
         "direct_url": _direct_url(group),
         "recent": _recent(group),
         "lint": unreplaced_in(group),

@@ -32,11 +32,12 @@ from groups.models import (
 from sso_portal.lib.encryption import encrypt
 from sso_portal.lib.secrets import digest_of, new_secret
 from sso_portal.lib.text import canonical_name
-from tokens.demo_world import history
+from tokens.demo_world import bus, history, native, parties, people, signing, workbench
 from tokens.demo_world.derived import derived, readable, secret
 from tokens.models import AddressRule, PlatformKey, RelyingParty, RelyingPartySecret
 
 GROUP, OTHER_GROUP = 21, 22
+GROUPS = (GROUP, OTHER_GROUP, native.GROUP, workbench.GROUP)
 TIME_ZONE = "America/New_York"
 FILLERS = 243  # agents of group 21 beside the named ones
 FIRST_NAMES = [
@@ -147,16 +148,22 @@ def build() -> None:
     """Make the demo world, or restore every row of it."""
     northwind = _group(GROUP, "northwind", "Northwind Collections")
     southgate = _group(OTHER_GROUP, "southgate", "Southgate Services")
-    with connection.cursor() as cursor:  # their numbers were chosen: the next group's number comes after them
-        for statement in connection.ops.sequence_reset_sql(no_style(), [Group]):
-            cursor.execute(statement)
     clients = {subdomain: _client(subdomain) for subdomain in CLIENTS}
     _entitle(northwind, [clients[subdomain] for subdomain in LINKED])
     _entitle(southgate, [clients[UNLINKED]])
     _let_numbers_lead(northwind, clients)
     _people(northwind, southgate)
     _machines(northwind, southgate, clients)
+    parties.build(clients)
+    people.build(clients)
+    signing.build()
+    bus.build(northwind)
     _agents(northwind, southgate)
+    workbench.build()
+    native.build(northwind)
+    with connection.cursor() as cursor:  # their numbers were chosen: the next group's number comes after them
+        for statement in connection.ops.sequence_reset_sql(no_style(), [Group]):
+            cursor.execute(statement)
     if not Event.objects.filter(group_id=GROUP).exists():
         _sign_some_in(northwind)
         history.tell(

@@ -90,9 +90,14 @@ class StrictFormParser(BaseParser):
             pairs = parse_qsl(
                 body.decode(), keep_blank_values=True, errors="strict", max_num_fields=MOST_FIELDS
             )
-            return _no_name_twice(pairs)
+            return self.together(pairs)
         except ValueError as error:
             raise Refused(INVALID_FORM) from error
+
+    @staticmethod
+    def together(pairs: list[tuple[str, str]]) -> dict[str, str]:
+        """The fields by their names. Raises ValueError for a name that is given twice."""
+        return _no_name_twice(pairs)
 
 
 def _no_name_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -120,7 +125,7 @@ class Door(APIView):
 
     authentication_classes = ()
     permission_classes = ()  # `admit` decides
-    parser_classes = (StrictJSONParser,)
+    parser_classes: Sequence[type[BaseParser]] = (StrictJSONParser,)
     renderer_classes = (JSONRenderer,)
     content_negotiation_class = JSONOnly
     name: ClassVar[str]  # in events and logs
@@ -136,6 +141,10 @@ class Door(APIView):
         """The refusal as this API words it."""
         raise NotImplementedError
 
+    def blames_credentials(self, refusal: Refusal) -> bool:
+        """Whether the refusal says that what was shown is wrong: one address may hear that so often a minute."""
+        return refusal.status == 401
+
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         self.caller = caller_of(request._request, door=self.name)
         if not self.methods():
@@ -148,7 +157,8 @@ class Door(APIView):
         except Refused as refused:
             # Asked after the fact, so that one caller's bad keys never shut out another's good one.
             who = self.caller.address_text
-            if refused.refusal.status == 401 and not lockout.may_go_on(limit="refused credentials", who=who):
+            is_guess = self.blames_credentials(refused.refusal)
+            if is_guess and not lockout.may_go_on(limit="refused credentials", who=who):
                 raise Refused(TOO_MANY, refused.about, retry_after=60) from refused
             raise
 

@@ -1,0 +1,93 @@
+"""Pages of the back office beside Django's own: secrets that are shown once, and questions before an act."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
+from django.forms import BaseInlineFormSet
+from django.http import HttpRequest
+from django.template.response import TemplateResponse
+from django.utils.translation import gettext_lazy
+
+from accounts import audit
+from sso_portal.lib.refusals import Refused
+from sso_portal.lib.web import Caller, caller_of
+
+
+@dataclass(frozen=True)
+class Shown:
+    """Something to copy from the page, with what it is."""
+
+    label: str
+    value: str
+
+
+class OnceEach(BaseInlineFormSet):  # type: ignore[type-arg]
+    """Rows that are told apart as the model tidies them, which the database would find out too late.
+
+    `once` names the fields that no two rows may share; with `only_if`, rows where it is off do not count.
+    """
+
+    once: ClassVar[tuple[str, ...]] = ()
+    only_if: ClassVar[str] = ""
+    again: ClassVar[Any] = gettext_lazy("This is here twice.")
+
+    def clean(self) -> None:
+        super().clean()
+        seen = set()
+        for form in self.forms:
+            row = form.instance
+            if form.errors or (not form.has_changed() and row.pk is None) or form in self.deleted_forms:
+                continue
+            if self.only_if and not getattr(row, self.only_if):
+                continue
+            key = tuple(getattr(row, name) for name in self.once)
+            if key in seen:
+                raise ValidationError(self.again)
+            seen.add(key)
+
+
+def operator_of(request: HttpRequest) -> str:
+    """The operator as audit events name him."""
+    return f"administrator:{request.user.get_username()}"
+
+
+def caller_here(request: HttpRequest) -> Caller:
+    """The caller, coming in by the back office."""
+    return caller_of(request, door="backoffice")
+
+
+def show_once(
+    request: HttpRequest, opts: Any, *, title: str, shown: Sequence[Shown], text: str = ""
+) -> TemplateResponse:
+    """The one page that a secret is ever on: it goes into no cookie, session or message."""
+    context = {"title": title, "shown": shown, "text": text, "opts": opts}
+    return TemplateResponse(request, "backoffice/shown_once.html", admin.site.each_context(request) | context)
+
+
+def ask_first(
+    request: HttpRequest, rows: QuerySet[Any], *, action: str, title: str, text: str, button: str
+) -> TemplateResponse | None:
+    """The question before an action on these rows; None when it was answered with yes."""
+    if "confirmed" in request.POST:
+        return None
+    context = {
+        "title": title,
+        "text": text,
+        "button": button,
+        "rows": list(rows),
+        "action": action,
+        "checkbox": ACTION_CHECKBOX_NAME,
+        "opts": rows.model._meta,
+    }
+    return TemplateResponse(request, "backoffice/confirm.html", admin.site.each_context(request) | context)
+
+
+def tell_refusal(request: HttpRequest, refused: Refused) -> None:
+    """Say on the next page why an act was refused, and write it down."""
+    audit.record_refusal(refused, caller=caller_here(request))
+    messages.error(request, refused.refusal.message)
