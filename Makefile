@@ -6,8 +6,11 @@ PYTHON := .venv/bin/python
 RUNTIME := .venv/.runtime
 DEVELOPMENT := .venv/.development
 READY := var/.ready
+# Environments of the portal's clients, beside the one of Node; each is locked in tests/clients/requirements-<name>.txt.
+CLIENTS := python licensespring2 licensespring3 licensespring4
+LOCKED := requirements requirements-dev $(CLIENTS:%=tests/clients/requirements-%)
 
-SOURCES := manage.py sso_portal accounts groups tokens demo bench tests scripts
+SOURCES := manage.py sso_portal accounts groups tokens demo bench examples tests scripts
 TEMPLATES := templates
 MIGRATIONS := $(wildcard */migrations/*.py)
 STATIC := $(shell find sso_portal/static -type f 2>/dev/null)
@@ -15,7 +18,7 @@ COMPILE := uv pip compile --quiet --system-certs --universal --python-version 3.
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help run code test test-sqlite test-postgresql check format messages lock clean FORCE
+.PHONY: help run code test test-sqlite test-postgresql clients check format messages lock clean FORCE
 .PHONY: check-format check-lint check-types check-imports check-templates
 .PHONY: check-migrations check-deploy check-locked check-vendored check-messages
 
@@ -57,18 +60,28 @@ $(DEVELOPMENT): requirements-dev.txt $(RUNTIME)
 # --- Testing and checking --------------------------------------------------------------------------------------------
 
 # One after the other, stopping at the first that fails: the last line is always the verdict.
-test: $(DEVELOPMENT) ## Run every test: on SQLite with a real browser, then on PostgreSQL
+test: $(DEVELOPMENT) clients ## Run every test: on SQLite with a real browser and real clients, then on PostgreSQL
 	@sh scripts/chromium.sh
-	@echo "Tests on SQLite, browser included"
+	@rm -rf var/clients/rows
+	@echo "Tests on SQLite, browser and clients included"
 	@$(PYTHON) -m pytest -n 2 -m "not postgresql"
+	@$(PYTHON) -m tests.clients.table
 	@echo "Tests on PostgreSQL"
-	@DATABASE=postgresql $(PYTHON) -m pytest -n 2 -m "not browser"
+	@DATABASE=postgresql $(PYTHON) -m pytest -n 2 -m "not browser and not clients"
 
-test-sqlite: $(DEVELOPMENT) ## Run the tests on SQLite, without the browser
-	@$(PYTHON) -m pytest -n 2 -m "not postgresql and not browser"
+test-sqlite: $(DEVELOPMENT) ## Run the tests on SQLite, without browser and clients
+	@$(PYTHON) -m pytest -n 2 -m "not postgresql and not browser and not clients"
 
-test-postgresql: $(DEVELOPMENT) ## Run the tests on PostgreSQL
-	@DATABASE=postgresql $(PYTHON) -m pytest -n 2 -m "not browser"
+test-postgresql: $(DEVELOPMENT) ## Run the tests on PostgreSQL, without browser and clients
+	@DATABASE=postgresql $(PYTHON) -m pytest -n 2 -m "not browser and not clients"
+
+clients: $(CLIENTS:%=var/clients/%/.installed) ## Install the portal's clients as their registries have them, to test with
+	@sh scripts/node_clients.sh
+
+var/clients/%/.installed: tests/clients/requirements-%.txt | $(DEVELOPMENT)
+	@mkdir -p var/clients
+	@sh scripts/install.sh $< var/clients/$*
+	@touch $@
 
 check: check-format check-lint check-types check-imports check-templates ## Run every check but the tests
 check: check-migrations check-deploy check-locked check-vendored check-messages
@@ -97,11 +110,13 @@ check-deploy: $(DEVELOPMENT)
 
 # Compiles copies, starting from the present pins, so that a release published since changes nothing.
 check-locked: $(DEVELOPMENT)
-	@rm -rf var/lock && mkdir -p var/lock && cp requirements*.in requirements*.txt var/lock/
-	cd var/lock && $(abspath $(PYTHON)) -m $(COMPILE) requirements.in -o requirements.txt >/dev/null
-	cd var/lock && $(abspath $(PYTHON)) -m $(COMPILE) requirements-dev.in -o requirements-dev.txt >/dev/null
-	@for file in requirements.txt requirements-dev.txt; do \
-		diff -u $$file var/lock/$$file || { echo "$$file does not match its .in file; run make lock" >&2; exit 1; }; \
+	@rm -rf var/lock && mkdir -p var/lock/tests/clients
+	@for file in $(LOCKED); do cp $$file.in $$file.txt var/lock/$$(dirname $$file) || exit 1; done
+	cd var/lock && for file in $(LOCKED); do \
+		$(abspath $(PYTHON)) -m $(COMPILE) $$file.in -o $$file.txt >/dev/null || exit 1; \
+	done
+	@for file in $(LOCKED); do \
+		diff -u $$file.txt var/lock/$$file.txt || { echo "$$file.txt does not match its .in file; run make lock" >&2; exit 1; }; \
 	done
 
 check-vendored: $(DEVELOPMENT)
@@ -120,9 +135,8 @@ format: $(DEVELOPMENT) ## Put code and templates into the house format
 	-$(PYTHON) -m djlint --quiet --reformat $(TEMPLATES)
 
 # The locked files only change where the .in files ask for it; make lock UPGRADE=--upgrade moves every pin.
-lock: $(DEVELOPMENT) ## Compile requirements.in and requirements-dev.in into their locked files
-	$(PYTHON) -m $(COMPILE) $(UPGRADE) requirements.in -o requirements.txt >/dev/null
-	$(PYTHON) -m $(COMPILE) $(UPGRADE) requirements-dev.in -o requirements-dev.txt >/dev/null
+lock: $(DEVELOPMENT) ## Compile every requirements*.in into its locked file
+	for file in $(LOCKED); do $(PYTHON) -m $(COMPILE) $(UPGRADE) $$file.in -o $$file.txt >/dev/null || exit 1; done
 
 clean: ## Remove everything that make made: .venv, var with the demo database, .env, caches
 	rm -rf .venv var .env .env.part .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis test-results

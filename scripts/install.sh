@@ -1,8 +1,9 @@
 #!/bin/sh
-# Usage: install.sh <locked requirements file>
-# Make .venv where there is none and install the file into it: with uv when it is there, else with pip.
+# Usage: install.sh <locked requirements file> [<environment>]
+# Make the environment (.venv) where there is none and install the file into it: with uv when it is there, else with pip.
 set -eu
 requirements=$1
+environment=${2:-.venv}
 
 if command -v uv >/dev/null 2>&1; then
     uv=uv
@@ -31,22 +32,22 @@ find_python() {
     return 1
 }
 
-if ! .venv/bin/python -c '' 2>/dev/null; then
+if ! "$environment/bin/python" -c '' 2>/dev/null; then
     python=$(find_python)
-    rm -rf .venv
+    rm -rf "$environment"
     if [ -n "$uv" ]; then
-        "$uv" venv --quiet --python "$python" .venv
+        "$uv" venv --quiet --python "$python" "$environment"
     else
-        "$python" -m venv .venv
+        "$python" -m venv "$environment"
     fi
 fi
 
 # Nothing is byte-compiled ahead: Python does that for the few modules that are really imported.
-echo "Installing $requirements into .venv"
+echo "Installing $requirements into $environment"
 if [ -n "$uv" ]; then
-    "$uv" pip install --quiet --python .venv/bin/python --require-hashes -r "$requirements"
+    "$uv" pip install --quiet --python "$environment/bin/python" --require-hashes -r "$requirements"
 else
-    .venv/bin/python -m pip --version >/dev/null 2>&1 || .venv/bin/python -m ensurepip >/dev/null
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-input --no-compile \
+    "$environment/bin/python" -m pip --version >/dev/null 2>&1 || "$environment/bin/python" -m ensurepip >/dev/null
+    "$environment/bin/python" -m pip install --quiet --disable-pip-version-check --no-input --no-compile \
         --require-hashes -r "$requirements"
 fi

@@ -21,6 +21,8 @@ from sso_portal.lib.hashing import PeopleHasher
 from sso_portal.lib.web import Caller
 from tests import factories
 
+pytest_plugins = ["tests.running_demo"]
+
 PORTAL = "localhost:8000"
 
 
