@@ -1,4 +1,7 @@
-"""The agent's cookie: a secret whose digest names his session. It is nobody else's, and opens no other door."""
+"""The cookies of agents, and of client companies' own people: secrets whose digests name their sessions.
+
+An agent's is nobody else's, and opens no other door; nor does a client person's.
+"""
 
 from django.conf import settings
 from django.db.models import DateTimeField
@@ -6,7 +9,7 @@ from django.db.models.expressions import ExpressionWrapper
 from django.db.models.functions import Now
 from django.http import HttpRequest, HttpResponseBase
 
-from groups.models import AgentSession, AgentSessionQuerySet
+from groups.models import AgentSession, AgentSessionQuerySet, ClientSession, ClientSessionQuerySet
 from groups.signing_in import PENDING_LIFETIME
 from sso_portal.lib.secrets import digest_of
 
@@ -46,3 +49,24 @@ def keep_pending(response: HttpResponseBase, pending: str) -> None:
         samesite="Lax",
         path="/",
     )
+
+
+def client_sessions_of(request: HttpRequest) -> ClientSessionQuerySet:
+    """The session that the client person's cookie names, live or not, with its person and client."""
+    secret = request.COOKIES.get(settings.CLIENT_COOKIE_NAME, "")
+    sessions = (
+        ClientSession.objects.filter(digest=digest_of(secret)) if secret else ClientSession.objects.none()
+    )
+    return sessions.select_related("person__client")
+
+
+def keep_client_session(response: HttpResponseBase, secret: str) -> None:
+    """Let the browser carry the client person's session until it closes."""
+    response.set_cookie(
+        settings.CLIENT_COOKIE_NAME, secret, secure=settings.HTTPS, httponly=True, samesite="Lax", path="/"
+    )
+
+
+def drop_client_session(response: HttpResponseBase) -> None:
+    """Let the browser forget the client person's session."""
+    response.delete_cookie(settings.CLIENT_COOKIE_NAME, samesite="Lax")

@@ -15,7 +15,7 @@ from sso_portal.lib.text import canonical_name
 
 LOOKED_AT = 50_000  # of the newest events, for what no index knows
 OBJECTS = ("token:", "network:")  # how the audit log names what something was done to
-KEYS = ("key:", "pk_")
+KEYS = ("key:", "pk_", "ak_")
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from django.utils.crypto import salted_hmac
 
 from accounts import audit, lockout, passwords
 from groups import authenticator_app, password_profiles
-from groups.models import Agent, AgentFactor, AgentSession, AgentStatus, EndReason, Group
+from groups.models import Agent, AgentFactor, AgentSession, AgentStatus, EndReason, Group, new_sid
 from groups.targets import Target
 from sso_portal.lib.refusals import Refusal, Refused
 from sso_portal.lib.secrets import canonical_code, digest_of, new_secret
@@ -164,9 +164,12 @@ def start_session(
     unchanged = Agent.objects.filter(pk=agent.pk, status=AgentStatus.ACTIVE, password=agent.password)
     if not unchanged.update(last_signed_in_at=Now(), last_address=caller.address_text):
         raise Refused(WRONG, {"action": "agent.sign_in", "group": group, "agent": agent})
+    sid = new_sid()
     if replaces is not None:
         reason = EndReason.RENEWED if replaces.agent_id == agent.pk else EndReason.SWITCHED
-        AgentSession.objects.filter(pk=replaces.pk).end(reason)
+        ended = AgentSession.objects.filter(pk=replaces.pk).end(reason)
+        # To relying parties the session that is renewed goes on. Of two tabs that renew one, the first does.
+        sid = replaces.sid if ended and reason == EndReason.RENEWED else sid
     kept = group.sessions_per_agent - 1
     used_least = (
         agent.sessions.open().filter(ended_at=None).order_by("-last_seen_at").values_list("pk", flat=True)
@@ -175,6 +178,7 @@ def start_session(
     secret = new_secret("as_")
     session = AgentSession.objects.create(
         digest=digest_of(secret),
+        sid=sid,
         agent=agent,
         methods=methods,
         idle_at=Now() + timedelta(minutes=group.idle_minutes),

@@ -45,8 +45,64 @@ ACTS: dict[str, Act] = {
     "login.redeem": _act(
         Family.LOGINS, _l("Login redeemed at %(client)s"), _l("Redemption at %(client)s refused")
     ),
+    "login.refresh": _act(
+        Family.LOGINS, _l("Login at %(client)s goes on"), _l("Login at %(client)s does not go on")
+    ),
+    "login.revoke": _act(Family.LOGINS, _l("Login at %(client)s revoked"), _l("Revocation refused")),
+    "login.userinfo": _act(
+        Family.LOGINS, _l("Userinfo told to %(client)s"), _l("Userinfo for %(client)s refused")
+    ),
+    "login.introspect": _act(
+        Family.LOGINS, _l("Token examined for %(client)s"), _l("Examination of a token refused")
+    ),
+    "login.sign_url": _act(
+        Family.LOGINS,
+        _l("Sign-in address given out for %(client)s"),
+        _l("Sign-in address for %(client)s refused"),
+    ),
+    "bus.connect": _act(
+        Family.SIGN_INS,
+        _l("Agent connected over the message bus"),
+        _l("Connection over the message bus refused"),
+    ),
+    "bus.issue_code": _act(
+        Family.SIGN_INS, _l("Code for the message bus issued"), _l("Code for the message bus refused")
+    ),
+    "bus.redeem_code": _act(
+        Family.SIGN_INS, _l("Code redeemed over the message bus"), _l("Code refused by the message bus")
+    ),
+    "bus.register": _act(
+        Family.SIGN_INS, _l("Page connected to the message bus"), _l("Page refused by the message bus")
+    ),
+    "bus.me": _act(Family.SIGN_INS, _l("Agent asked for"), _l("Token refused by the message bus")),
+    "person.create_token": _act(
+        Family.LOGINS,
+        _l("Login for a person of %(client)s given out"),
+        _l("Login for a person of %(client)s refused"),
+    ),
+    "person.enter": _act(
+        Family.SIGN_INS,
+        _l("Person of %(client)s came by their billing system"),
+        _l("Person of %(client)s not let in"),
+    ),
+    "person.hand_off": _act(
+        Family.LOGINS,
+        _l("Person of %(client)s taken on into its system"),
+        _l("Person of %(client)s not taken on into its system"),
+    ),
+    "person.redeem": _act(
+        Family.LOGINS,
+        _l("Login of a person redeemed at %(client)s"),
+        _l("Redemption of a person’s login at %(client)s refused"),
+    ),
+    "person.sign_out": _act(Family.SIGN_INS, _l("Person of %(client)s signed out")),
     "agent.sign_in": _act(Family.SIGN_INS, _l("Agent signed in"), _l("Sign-in refused")),
     "agent.sign_out": _act(Family.SIGN_INS, _l("Agent signed out")),
+    "logout.tell": _act(
+        Family.SIGN_INS,
+        _l("Log-out passed on to %(client)s"),
+        _l("Log-out not passed on to %(client)s"),
+    ),
     "agent.second_factor": _act(Family.SIGN_INS, _l("Second factor shown"), _l("Second factor refused")),
     "agent.enrol_factor": _act(Family.SIGN_INS, _l("Agent set up an authenticator app")),
     "agent.choose_password": _act(Family.SIGN_INS, _l("Agent chose a password"), _l("Password refused")),
@@ -88,6 +144,13 @@ ACTS: dict[str, Act] = {
         Family.CLIENTS, _l("Dialled numbers imported"), _l("Import of dialled numbers refused")
     ),
     "dialled_number.export": _act(Family.CLIENTS, _l("Dialled numbers exported")),
+    "bus.add_address": _act(
+        Family.KEYS, _l("Address registered for the message bus"), _l("Address for the message bus refused")
+    ),
+    "bus.remove_address": _act(Family.KEYS, _l("Address taken off the message bus")),
+    "bus.change_settings": _act(Family.SETTINGS, _l("Settings of the message bus changed")),
+    "bus.end_all": _act(Family.SIGN_INS, _l("All sign-ins over the message bus ended")),
+    "signing_key.rotate": _act(Family.KEYS, _l("The portal’s signing key rotated")),
     "key.create": _act(Family.KEYS, _l("Key created"), _l("Key not created")),
     "key.rotate": _act(Family.KEYS, _l("Key rotated"), _l("Key not rotated")),
     "key.change_end": _act(Family.KEYS, _l("End of a key changed"), _l("End of a key not changed")),
@@ -95,6 +158,10 @@ ACTS: dict[str, Act] = {
     "platformkey.add": _act(Family.KEYS, _l("Key created in the back office")),
     "platformkey.change": _act(Family.KEYS, _l("Key changed in the back office")),
     "platformkey.delete": _act(Family.KEYS, _l("Key deleted in the back office")),
+    "apikey.add": _act(Family.KEYS, _l("Key created in the back office")),
+    "apikey.change": _act(Family.KEYS, _l("Key changed in the back office")),
+    "apikey.delete": _act(Family.KEYS, _l("Key deleted in the back office")),
+    "api": _act(Family.KEYS, _l("Call of the API"), _l("Call of the API refused")),
     "address_rule.add": _act(Family.KEYS, _l("Network put on the address list"), _l("Network not added")),
     "address_rule.update": _act(Family.KEYS, _l("Network on the address list changed")),
     "address_rule.remove": _act(Family.KEYS, _l("Network taken off the address list")),
@@ -148,15 +215,45 @@ REASONS: dict[str, Promise] = {
     "unknown_campaign": _l("A campaign that the group does not have at this client"),
     "no_number": _l("The dialled number was not filled in"),
     "unknown_number": _l("Nothing is set up for the number that was dialled"),
+    "not_told": _l("The client’s system did not take it"),
     "unknown_group": _l("There is no such group"),
+    "unknown_relying_party": _l("A system that is not registered asked for a sign-in"),
+    "unknown_redirect_uri": _l("The way back after sign-in is not registered"),
+    "invalid_request": _l("The client’s system asked for a sign-in in a way that cannot be read"),
+    "invalid_scope": _l("The client’s system asked for a scope that cannot be read"),
+    "unsupported_response_type": _l("The client’s system asked for an answer that is not offered"),
+    "unauthorized_client": _l("The client’s system asked for tokens that are not allowed for it"),
+    "request_not_supported": _l("The client’s system asked by a request object"),
+    "request_uri_not_supported": _l("The client’s system asked by the address of a request object"),
+    "registration_not_supported": _l("The client’s system wanted to register itself"),
     "wrong_credentials": _l("Username and password do not match"),
     "wrong_code": _l("Wrong code"),
+    "invalid_code": _l("The code was unknown, expired or already used"),
+    "interaction_required": _l("The portal’s own page asks for more first"),
+    "login_required": _l("Nobody is signed in"),
+    "foreign_request": _l("Not asked by the portal’s own page"),
+    "origin_not_registered": _l("The page’s origin is not registered"),
+    "address_not_registered": _l("The address is not registered"),
+    "invalid_api_key": _l("The API key is unknown"),
+    "revoked_api_key": _l("The API key has ended or was revoked"),
+    "signature_mismatch": _l("The signature does not match"),
+    "date_header_diff": _l("The caller’s clock is more than 15 minutes off"),
+    "unknown_product": _l("Not the client that the API key is for"),
+    "unknown_customer_account": _l("No group with this code that has access to the client"),
+    "invalid_client": _l("The id or secret of the client’s system is missing or wrong"),
+    "invalid_grant": _l("The code or token was unknown, expired, revoked or already used"),
+    "unsupported_grant_type": _l("The client’s system asked in a way that is not offered"),
     "invalid_token": _l("The login was unknown, expired or already used"),
     "unauthorized": _l("Credentials missing or wrong, or not allowed from this address"),
     "network_not_allowed": _l("Not from a network that the group allows"),
     "malformed": _l("The address could not be read"),
     "missing_field": _l("A field is missing"),
     "invalid_field": _l("A field cannot be read"),
+    "invalid_fields": _l("Some fields cannot be read"),
+    "faulty_rows": _l("Some rows cannot be taken"),
+    "insufficient_scope": _l("The key may not be used for this"),
+    "unsupported_media_type": _l("The request is not JSON"),
+    "length_required": _l("The request came in pieces"),
     "invalid_json": _l("The request is not JSON"),
     "too_many_requests": _l("Too many at once"),
     "too_large": _l("Too large"),
@@ -174,6 +271,16 @@ REASONS: dict[str, Promise] = {
     "already_member": _l("An administrator of the group already"),
     "already_invited": _l("Invited already"),
     "invitation_gone": _l("The invitation is no longer valid"),
+    "unknown_client": _l("No client with this number that the credential may act for"),
+    "unknown_person": _l("No person with this number"),
+    "another_clients_person": _l("The person is not one of the client’s"),
+    "nobody_named": _l("Neither a client nor a person was named"),
+    "no_owner": _l("The client has no owner"),
+    "person_inactive": _l("The person’s access has been stopped"),
+    "unknown_destination": _l("There is no such destination"),
+    "unusable_destination": _l("The destination cannot be filled in, or leads out of the client’s system"),
+    "unknown_action": _l("The portal does not offer this action"),
+    "no_place": _l("No place in the client’s system"),
     "busy": _l("Something else is being done at the same time"),
     "changed_meanwhile": _l("It was changed meanwhile"),
 }
@@ -188,16 +295,47 @@ WHYS: dict[str, Promise] = {
     "client inactive": _l("The client is switched off"),
     "not among the agent's clients": _l("Not among the agent’s clients"),
     "paused": _l("The client has paused all sign-ins"),
+    "no relying party receives agents": _l(
+        "No system of the client is registered to receive agents: an operator does that"
+    ),
     "another client's": _l("The login was made for another client"),
     "already used": _l("The login was used already"),
     "expired": _l("The login came too late: it had expired"),
     "agent moved": _l("The agent has moved to another group"),
     "session ended": _l("The agent’s session had ended"),
+    "another relying party's": _l("The login was made for another of the client’s systems"),
+    "another redirect_uri": _l("The code was issued for another way back"),
+    "no verifier": _l("The proof (PKCE) that the code asks for is missing or cannot be read"),
+    "wrong verifier": _l("The proof (PKCE) does not belong to this code"),
+    "verifier without challenge": _l("The code was asked for without PKCE"),
+    "reused": _l("A code or refresh token was used a second time"),
+    "revoked": _l("It was given back or revoked"),
+    "signed_out": _l("The agent signed out"),
+    "replaced": _l("An administrator or operator revoked it"),
+    "unknown identifier": _l("Nobody knows the identifier of the credential"),
+    "wrong secret": _l("Wrong secret"),
+    "credentials in the query": _l("Credentials were sent in the address, where logs keep them"),
+    "person inactive": _l("The person’s access has been stopped"),
+    "person moved": _l("The person has moved to another client"),
+    "no path": _l("The destination leads out of the client’s system"),
     "address not on the list": _l("The caller’s address is not on the list"),
+    "status": _l("The client’s system answered with an error"),
+    "timed out": _l("The client’s system did not answer within 5 seconds"),
+    "no connection": _l("The client’s system could not be reached"),
+    "unknown host": _l("The name of the client’s system leads nowhere"),
+    "bad certificate": _l("The certificate of the client’s system is not trusted"),
+    "not public": _l("The client’s system is not on the public network"),
+    "not https": _l("The registered address does not begin with https://"),
+    "bad address": _l("The registered address cannot be read"),
+    "no address": _l("No address is registered any more"),
+    "relying party inactive": _l("The client’s system is switched off"),
 }
 UNKNOWN = {
     "agent.sign_in": gettext_lazy("Unknown username"),
     "login.redeem": gettext_lazy("Nobody knows this login"),
+    "login.refresh": gettext_lazy("Nobody knows this token"),
+    "person.enter": gettext_lazy("Nobody knows this login"),
+    "person.redeem": gettext_lazy("Nobody knows this login"),
 }
 
 
@@ -217,6 +355,12 @@ def worded_reason(reason: str) -> str:
     """The reason word of a refusal in plain words; an unknown one as it is."""
     told = REASONS.get(reason)
     return str(told) if told else reason.replace("_", " ")
+
+
+def worded_why(why: str) -> str:
+    """The private half of a refusal, or a failure, in plain words; an unknown one as it is."""
+    told = WHYS.get(why)
+    return str(told) if told else why
 
 
 def why_of(event: Event) -> str:
@@ -288,10 +432,18 @@ def worded_actor(event: Event, names: dict[str, str]) -> str:
         return name
     if kind == "key":
         return _("Key %(prefix)s…") % {"prefix": name}
+    if kind == "signing_pair":
+        return _("Signing pair %(prefix)s…") % {"prefix": name}
+    if kind == "credential":
+        return _("Billing system %(name)s…") % {"name": name[:11]}
+    if kind == "person":
+        return _("Person %(number)s of %(client)s") % {"number": name, "client": event.client}
     if kind == "relying_party":
         return _("CRM of %(client)s") % {"client": event.client or name}
     if kind == "operator":
         return _("Operator %(name)s") % {"name": name}
+    if kind == "bus":
+        return _("The message bus")
     if kind in ("portal", "cleanup"):
         return _("The portal")
     if kind == "anonymous":

@@ -13,11 +13,15 @@ from groups.models import Agent, Client, Group
 from groups.navigation import THEMES
 from sso_portal.lib.refusals import Refusal, problem_of
 from sso_portal.lib.web import is_for_software, reference_of
+from tokens.handing_off import origins_on_the_way
 from tokens.pop import UNKNOWN_NUMBER, target_of
 
 TITLES: dict[int | str, Any] = {
     "stale_form": _("This page is out of date"),
     UNKNOWN_NUMBER: _("This number leads nowhere yet"),
+    "unknown_relying_party": _("Nobody knows the system that sent you"),
+    "unknown_redirect_uri": _("The way back is not registered"),
+    "link_used": _("This link is used up"),
     400: _("This address cannot be read"),
     403: _("You cannot enter here"),
     404: _("There is nothing here"),
@@ -27,11 +31,23 @@ TITLES: dict[int | str, Any] = {
     429: _("Too many at once"),
     503: _("The portal is not available"),
 }
+ASK_WHO_RUNS_IT = _(
+    "Go back and try again. If it happens again, give the reference number to whoever runs that system: they can have "
+    "it registered."
+)
+ASK_BILLING = _(
+    "Go back to your billing system and open the link there again. If it happens again, tell whoever runs it the "
+    "reference number."
+)
 ADVICE: dict[int | str, Any] = {
     UNKNOWN_NUMBER: _(
         "Open the client of this call by hand. Then tell your team lead the reference number, so that the number is "
         "assigned before the next call."
     ),
+    "unknown_relying_party": ASK_WHO_RUNS_IT,
+    "unknown_redirect_uri": ASK_WHO_RUNS_IT,
+    "link_used": ASK_BILLING,
+    "no_place": ASK_BILLING,
     400: _(
         "Go back to your call system and try again. If it happens again, tell your team lead the reference number."
     ),
@@ -90,7 +106,8 @@ def _way_on(request: HttpRequest, refusal: Refusal, agent: object) -> dict[str, 
             "next_label": _("Show my clients"),
         }
     subdomain = request.resolver_match.kwargs.get("subdomain", "") if request.resolver_match else ""
-    target = target_of(request, subdomain)
+    origins = origins_on_the_way(subdomain, group_id=agent.group_id) if subdomain else []
+    target = target_of(request, subdomain, origins=origins)
     return {
         "next_url": sign_in_url(agent.group_id, target=target, switch=True),
         "next_label": _("Sign in as somebody else"),

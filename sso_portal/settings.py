@@ -35,12 +35,16 @@ ALLOWED_HOSTS = [PORTAL_HOST, f".{CLIENT_DOMAIN}"]
 HTTPS = PORTAL_URL.startswith("https://")
 
 TRUSTED_PROXIES = parse_networks(env.list("TRUSTED_PROXIES", default=[]))
+# Whom else than the public network the portal may make requests to (back-channel log-out).
+PRIVATE_IN_DEMO = ["127.0.0.0/8", "::1/128", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"]
+OUTGOING_PRIVATE = parse_networks(env.list("OUTGOING_PRIVATE", default=PRIVATE_IN_DEMO if DEMO else []))
 RATE_LIMITS = env.bool("RATE_LIMITS", default=True)  # stops throttles, never lock-out
 
 LOGIN_TOKEN_LIFETIME = timedelta(seconds=env.int("LOGIN_TOKEN_SECONDS", default=60))
 LOGIN_TOKENS_KEPT = timedelta(days=30)
 ACCESS_TOKEN_LIFETIME = ID_TOKEN_LIFETIME = timedelta(minutes=15)
 SIGNING_KEYS_KEPT = timedelta(days=1)  # published, once another signs
+SIGNED_URL_WORD = env.str("SIGNED_URL_WORD", default="licenseSpring")  # first in what the callers sign
 ACTIVATION_CODE_LIFETIME = timedelta(hours=24)
 LOCKOUT_FAILURES = env.int("LOCKOUT_FAILURES", default=5)
 LOCKOUT_WINDOW = timedelta(minutes=env.int("LOCKOUT_WINDOW_MINUTES", default=15))
@@ -53,12 +57,15 @@ LIMITS_PER_MINUTE = {
     "create_sso_token": 300,
     "token endpoint": 300,
     "native": 600,
+    "bus": 60,  # codes, and sessions restored, of one session
     "refused credentials": 60,
     "recorded refusals": 60,  # of one address that says no name: the log is not for strangers to fill
 }
 LIMITS_PER_HOUR = {"invitations": 20}  # mails of one group
 ADMINISTRATOR_IDLE = timedelta(minutes=15)
 ADMINISTRATOR_LONGEST = timedelta(hours=8)
+CLIENT_SESSION_IDLE = timedelta(minutes=30)  # of client companies' own people
+CLIENT_SESSION_LONGEST = timedelta(hours=12)
 ADMINISTRATOR_SESSIONS = 3  # at once; one more ends the least recently used
 
 # --- Django ------------------------------------------------------------------------------------------------------
@@ -219,6 +226,7 @@ SESSION_ENGINE = "accounts.sessions"
 SESSION_COOKIE_NAME = f"{COOKIE_PREFIX}administrator"
 AGENT_COOKIE_NAME = f"{COOKIE_PREFIX}agent"
 PENDING_COOKIE_NAME = f"{COOKIE_PREFIX}agent_pending"
+CLIENT_COOKIE_NAME = f"{COOKIE_PREFIX}client"
 CSRF_COOKIE_NAME = f"{COOKIE_PREFIX}csrf"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"

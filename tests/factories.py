@@ -24,6 +24,9 @@ PASSWORD = "correct horse battery"
 TOTP_SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 SECRET = "rs_the-secret-of-the-relying-party-under-test"
 PLATFORM_KEY = "pk_the-platform-key-under-test"
+API_KEY = "ak_the-api-key-under-test"
+SIGNING_API_KEY = "sp_the-api-key-under-test"
+SHARED_KEY = "the-shared-key/under+test="
 _encoded: dict[str, str] = {}
 
 
@@ -290,6 +293,17 @@ class PlatformKeyFactory(CredentialFactory):
     secret = PLATFORM_KEY
 
 
+class ApiKeyFactory(CredentialFactory):
+    """A key of the native API that may do everything."""
+
+    class Meta:
+        model = tokens.ApiKey
+
+    group = factory.SubFactory(GroupFactory)
+    scopes = factory.LazyFunction(lambda: list(tokens.Scope.values))
+    secret = API_KEY
+
+
 class AddressRuleFactory(factory.django.DjangoModelFactory):
     class Meta:
         model = tokens.AddressRule
@@ -310,3 +324,108 @@ class LoginTokenFactory(factory.django.DjangoModelFactory):
     group = factory.SelfAttribute("agent.group")
     client = factory.SubFactory(ClientFactory)
     expires_at = factory.LazyFunction(lambda: timezone.now() + timedelta(seconds=60))
+
+
+class SigningPairFactory(CredentialFactory):
+    """A pair whose API key is `SIGNING_API_KEY` and whose shared key is `SHARED_KEY`."""
+
+    class Meta:
+        model = tokens.SigningPair
+
+    relying_party = factory.SubFactory(RelyingPartyFactory, needs_pkce=False)
+    secret = SIGNING_API_KEY
+    shared_key = SHARED_KEY
+
+
+class RegisteredAddressFactory(factory.django.DjangoModelFactory):
+    class Meta:
+        model = tokens.RegisteredAddress
+
+    relying_party = factory.SubFactory(RelyingPartyFactory)
+    use = tokens.Use.REDIRECT
+    address = "https://demoaws.crm.example/oidc/callback"
+
+
+class BusAddressFactory(factory.django.DjangoModelFactory):
+    """An origin whose pages may talk to the message bus; with `use`, an address for codes."""
+
+    class Meta:
+        model = tokens.BusAddress
+
+    group = factory.SubFactory(GroupFactory)
+    use = tokens.BusUse.ORIGIN
+    address = "https://host.example"
+
+
+CREDENTIAL_SECRET = "wc_the-secret-of-the-billing-system-under-test"
+
+
+class ClientPersonFactory(factory.django.DjangoModelFactory):
+    class Meta:
+        model = groups.ClientPerson
+
+    client = factory.SubFactory(ClientFactory)
+    email = factory.Sequence(lambda n: f"person{n}@client.example")
+    full_name = "Petra Person"
+
+
+class ClientSessionFactory(factory.django.DjangoModelFactory):
+    """A live session of a client person; the secret for its cookie is in `secret`."""
+
+    class Meta:
+        model = groups.ClientSession
+        exclude = ("secret",)
+
+    secret = factory.LazyFunction(new_secret)
+    digest = factory.LazyAttribute(lambda row: digest_of(row.secret))
+    person = factory.SubFactory(ClientPersonFactory)
+    idle_at = factory.LazyFunction(lambda: timezone.now() + timedelta(minutes=30))
+    ends_at = factory.LazyFunction(lambda: timezone.now() + timedelta(hours=12))
+
+
+class DestinationFactory(factory.django.DjangoModelFactory):
+    class Meta:
+        model = groups.Destination
+
+    client = factory.SubFactory(ClientFactory)
+    name = "clientarea:invoices"
+    path = "billing/invoices"
+
+
+class ApiCredentialFactory(CredentialFactory):
+    """The credential of a billing system; its secret is `CREDENTIAL_SECRET`. `clients` are those it may act for."""
+
+    class Meta:
+        model = tokens.ApiCredential
+
+    identifier = "billing-under-test"
+    secret = CREDENTIAL_SECRET
+
+    @classmethod
+    def _create(cls, model_class: Any, *args: Any, **fields: Any) -> Any:
+        clients = fields.pop("clients", [])
+        row = super()._create(model_class, *args, **fields)
+        row.clients.set(clients)
+        return row
+
+
+class CredentialAddressFactory(factory.django.DjangoModelFactory):
+    class Meta:
+        model = tokens.CredentialAddress
+
+    credential = factory.SubFactory(ApiCredentialFactory)
+    network = "127.0.0.1/32"
+
+
+class TokenFamilyFactory(factory.django.DjangoModelFactory):
+    """What grew from a sign-in at a relying party; it has no tokens."""
+
+    class Meta:
+        model = tokens.TokenFamily
+
+    relying_party = factory.SubFactory(RelyingPartyFactory, secret="")
+    agent = factory.SubFactory(AgentFactory)
+    group = factory.SelfAttribute("agent.group")
+    client = factory.SelfAttribute("relying_party.client")
+    authenticated_at = factory.LazyFunction(timezone.now)
+    ends_at = factory.LazyFunction(lambda: timezone.now() + timedelta(hours=12))

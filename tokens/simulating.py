@@ -21,6 +21,7 @@ from groups.models import Agent, AgentSession, Client, Group, HandOff
 from sso_portal.lib.refusals import Refusal, Refused
 from sso_portal.lib.telephone import readable
 from tokens.dialects.native import told
+from tokens.handing_off import NOBODY_RECEIVES, receiver_of
 from tokens.issuing import CallContext
 from tokens.models import LoginToken, RelyingPartySecret
 from tokens.pop import PopRequest, unknown_number
@@ -140,7 +141,10 @@ def _walk(call: Call, group: Group, steps: list[Step]) -> Redemption | None:
     steps += _steps_of_rule(entry, session)
     if steps[-1].outcome == Outcome.REFUSED or entry.client is None or entry.grant is None:
         return None
-    steps += [_grant_step(entry.grant, asked.call), _hand_off_step(entry.client)]
+    handed_off = _hand_off_step(entry.client)
+    steps += [_grant_step(entry.grant, asked.call), handed_off]
+    if handed_off.outcome == Outcome.REFUSED:
+        return None
     return Redemption(_token(entry, session, asked.call), entry, entry.client, entry.grant)
 
 
@@ -244,6 +248,8 @@ def _numbered(numbers: list[int] | str, none: str) -> str:
 
 
 def _hand_off_step(client: Client) -> Step:
+    if client.hand_off in (HandOff.OIDC, HandOff.SIGNED):
+        return _step_to_receiver(client)
     seconds = int(settings.LOGIN_TOKEN_LIFETIME.total_seconds())
     said = {"host": urlsplit(client.login_url).netloc, "seconds": seconds}
     if client.hand_off == HandOff.FORM_POST:
@@ -268,6 +274,29 @@ def _hand_off_step(client: Client) -> Step:
         "The client's CRM has no credentials here, so it cannot redeem the token. An operator gives them out."
     )
     return Step("hand_off", Outcome.NOTE, text % said, note)
+
+
+def _step_to_receiver(client: Client) -> Step:
+    """The hand-off to one of the client's systems, which a login is made for."""
+    party, seconds = receiver_of(client), int(settings.LOGIN_TOKEN_LIFETIME.total_seconds())
+    if party is None:
+        note = _("An operator registers the system that agents reach, with the address that begins a login.")
+        if client.hand_off == HandOff.SIGNED:
+            note = _("An operator registers the system that agents reach.")
+        return replace(_refused("hand_off", NOBODY_RECEIVES), note=note)
+    if client.hand_off == HandOff.SIGNED:
+        text = ngettext(
+            "A page posts a form to %(host)s, with all that there is to say, signed, worth something for %(seconds)d "
+            "second.",
+            "A page posts a form to %(host)s, with all that there is to say, signed, worth something for %(seconds)d "
+            "seconds.",
+            seconds,
+        )
+        host = urlsplit(client.login_url).netloc
+        return Step("hand_off", Outcome.OK, text % {"host": host, "seconds": seconds})
+    host = urlsplit(party.initiate_login_uri).netloc
+    text = _("The browser is sent to %(host)s, which begins a sign-in here. That passes without a page.")
+    return Step("hand_off", Outcome.OK, text % {"host": host})
 
 
 def _token(entry: Entry, session: AgentSession | None, call: CallContext) -> LoginToken:

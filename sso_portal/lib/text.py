@@ -2,6 +2,9 @@
 
 import unicodedata
 
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
+
 # A canonical name may be longer than the name (ligatures); this many times, and no more.
 LONGEST_CANONICAL = 3
 BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
@@ -31,6 +34,15 @@ def why_not_username(name: str, *, longest: int) -> str:
     if len(canonical_name(name[: longest + 1])) > LONGEST_CANONICAL * longest:
         return "is longer than it looks"
     return why_not_text(name, longest=longest)
+
+
+def why_not_email(text: str) -> str:
+    """Why this cannot be an e-mail address ("" when it can)."""
+    try:
+        validate_email(text)
+    except ValidationError:
+        return "must be an e-mail address"
+    return ""
 
 
 def last_four(number: str) -> str:

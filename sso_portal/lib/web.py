@@ -20,6 +20,8 @@ FOR_SOFTWARE = (
     "/oauth/revoke",
     "/oauth/introspect",
     "/.well-known/",
+    "/bus/api",
+    "/bus/me",
 )
 DOORS = {
     "sso": "agents",
@@ -124,7 +126,18 @@ def allow_any_frame(response: HttpResponseBase) -> None:
     response._csp_replace = {"frame-ancestors": ["http:", "https:"]}  # type: ignore[attr-defined]  # as above
 
 
+def allow_frames_of(response: HttpResponseBase, origins: Iterable[str]) -> None:
+    """Let this page be shown in frames of these origins; where there are none, of nobody's."""
+    response._csp_replace = {"frame-ancestors": sorted(set(origins)) or ["'none'"]}  # type: ignore[attr-defined]  # as above
+
+
 def keep_for_good(response: HttpResponseBase) -> None:
     """Let browsers keep this answer for ever: its address holds a digest of what is in it."""
     response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
     response.is_kept = True  # type: ignore[attr-defined]  # or the outermost middleware would say no-store
+
+
+def keep_for(response: HttpResponseBase, *, seconds: int) -> None:
+    """Let whoever asked, and what stands between, keep this answer for a while: it is the same for everybody."""
+    response.headers["Cache-Control"] = f"public, max-age={seconds}"
+    response.is_kept = True  # type: ignore[attr-defined]  # as above

@@ -56,6 +56,8 @@ def rows(northwind, agent, owner, client_company):
         reference="K7QF-3M2P-X8TA", door="agents", actor=f"agent:{agent.subject}", action="login.issue",outcome="ok",
         group_id=northwind.pk, agent=agent.subject, client="demoaws", details={"note": SECRET_NAME},
     )  # fmt: skip
+    # Likewise both kinds of key, which are `key_id` in addresses.
+    factories.ApiKeyFactory(pk=UPLOAD, group=northwind, name=f"{SECRET_NAME} key")
     return {
         "subject": agent.subject,
         "subdomain": client_company.subdomain,
@@ -64,8 +66,11 @@ def rows(northwind, agent, owner, client_company):
         "invitation_id": invitation.pk,
         "import_id": UPLOAD,
         "number_id": number.pk,
-        "key_id": factories.PlatformKeyFactory(group=northwind, name=f"{SECRET_NAME} key").pk,
+        "key_id": factories.PlatformKeyFactory(pk=UPLOAD, group=northwind, name=f"{SECRET_NAME} key").pk,
         "rule_id": factories.AddressRuleFactory(group=northwind, note=f"{SECRET_NAME} rule").pk,
+        "bus_address_id": factories.BusAddressFactory(
+            group=northwind, address="https://unmistakable.example"
+        ).pk,
         "act": "disable",
         "section": "group",
         "digest": "0" * 16,
@@ -174,7 +179,7 @@ def test_auditor_sees_and_changes_nothing(northwind, rows, auditor, visit_as):
     assert fingerprint() == before
 
 
-OWNERS_ALONE = re.compile(r"^/groups/\d+/(keys|administrators|settings)/.+")
+OWNERS_ALONE = re.compile(r"^/groups/\d+/(keys|bus|administrators|settings)/.+")
 
 
 def test_manager_changes_no_key_no_administrator_and_no_setting(northwind, rows, manager, visit_as):

@@ -8,6 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from groups.models import Group
 from tokens import demo_world as world
+from tokens.demo_world import bus, native, parties, people, signing, workbench
 from tokens.demo_world.derived import secret
 from tokens.models import PlatformKey, RelyingPartySecret
 
@@ -31,7 +32,7 @@ class Command(BaseCommand):
         elif code:
             self._print_codes()
         else:
-            if Group.objects.exclude(pk__in=(world.GROUP, world.OTHER_GROUP)).exists():
+            if Group.objects.exclude(pk__in=world.GROUPS).exists():
                 raise CommandError("There are groups here that are not the demo's. Nothing was changed.")
             world.build()
 
@@ -85,6 +86,12 @@ def environment() -> dict[str, Any]:
         "CRM_CLIENTS": ",".join(
             f"{name}:{world.relying_party_id(name)}:{_secret_of(name)}" for name in world.CLIENTS
         ),
+        **parties.values(),
+        **people.values(),
+        **workbench.values(),
+        **signing.values(),
+        **native.values(),
+        **bus.values(world.GROUP),
     }
 
 
