@@ -9,7 +9,8 @@ from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.safestring import mark_safe
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, gettext_noop
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_safe
 
@@ -34,9 +35,9 @@ from groups.targets import Target, seal, unseal
 from sso_portal.lib.refusals import Refusal, Refused
 from sso_portal.lib.web import allow_forms_to, caller_of, keep_for_good, see_other
 
-UNKNOWN_GROUP = Refusal("unknown_group", "There is no such group here.", 404)
+UNKNOWN_GROUP = Refusal("unknown_group", gettext_noop("There is no such group here."), 404)
 WRONG_CODE = gettext_lazy("This code is not right. Please type the one that the app shows now.")
-BAD_GROUP = Refusal("bad_group", "The group must be given once, as a number.", 400)
+BAD_GROUP = Refusal("bad_group", gettext_noop("The group must be given once, as a number."), 400)
 
 
 def group_id_of(query: QueryDict) -> int | None:
@@ -118,7 +119,7 @@ def _answer_sign_in(request: HttpRequest, group: Group, session: AgentSession | 
         if refused.refusal.code != "wrong_credentials":
             raise
         audit.record_refusal(refused, caller=caller_of(request))
-        form.add_error(None, refused.refusal.message)
+        form.add_error(None, _(refused.refusal.message))
         return _sign_in_form(request, group, session, form)
     return _go_on(request, group, result)
 
@@ -150,7 +151,7 @@ def stale_sign_in(request: HttpRequest) -> HttpResponse:
     group = active_group(group_id_of(request.GET) or 0)
     refuse_outside(group, caller=caller_of(request))
     form = SignInForm(request.POST)
-    form.add_error(None, "This page was open for a long time. Please type your password once more.")
+    form.add_error(None, _("This page was open for a long time. Please type your password once more."))
     return _sign_in_form(request, group, None, form, status=403)
 
 

@@ -11,6 +11,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
+from django.utils.translation import gettext_noop
 
 from accounts import audit, lockout, passwords
 from groups import authenticator_app, password_profiles
@@ -22,9 +23,13 @@ from sso_portal.lib.text import canonical_name
 from sso_portal.lib.web import Caller
 
 WRONG = Refusal(
-    "wrong_credentials", "This username and password do not match. Please check both and try again.", 200
+    "wrong_credentials",
+    gettext_noop("This username and password do not match. Please check both and try again."),
+    200,
 )
-TOO_MANY = Refusal("too_many_requests", "Many sign-ins came from here just now. Please wait a minute.", 429)
+TOO_MANY = Refusal(
+    "too_many_requests", gettext_noop("Many sign-ins came from here just now. Please wait a minute."), 429
+)
 PENDING_LIFETIME = timedelta(minutes=10)
 PASSWORD_METHOD, ACTIVATION_METHOD, FACTOR_METHOD = "pwd", "otp", "mfa"  # amr values of RFC 8176
 

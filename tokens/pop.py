@@ -11,6 +11,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 from django.views.decorators.clickjacking import xframe_options_exempt
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
@@ -48,7 +49,7 @@ DESTINATION = re.compile(r"[A-Za-z0-9:_.-]*")
 UNKNOWN_NUMBER = "unknown_number"
 POPS = (Kind.HAND_OFF, Kind.LAUNCH, Kind.SIGNED)  # what a pop issues
 TOO_MANY = Refusal(
-    "too_many_requests", "This is more calls than anybody can take. Please wait a minute.", 429
+    "too_many_requests", gettext_noop("This is more calls than anybody can take. Please wait a minute."), 429
 )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from django.contrib.auth.hashers import Argon2PasswordHasher
+from django.utils.translation import gettext_noop
 
 from sso_portal.lib.refusals import Refusal, Refused
 
@@ -19,7 +20,9 @@ _gate = threading.BoundedSemaphore(2 * (os.cpu_count() or 1))
 def _through_the_gate() -> Iterator[None]:
     """At most two hashes a core at once in this process; the rest wait, then are told to come back."""
     if not _gate.acquire(timeout=GATE_WAIT):
-        busy = Refusal("busy", "Many people are signing in right now. Please try again in a moment.", 503)
+        busy = Refusal(
+            "busy", gettext_noop("Many people are signing in right now. Please try again in a moment."), 503
+        )
         raise Refused(busy, retry_after=2)
     try:
         yield
