@@ -8,6 +8,7 @@ from django.contrib.auth.admin import UserAdmin
 from django.http import HttpRequest
 
 from accounts import audit
+from accounts.backoffice import View, asking_again
 from accounts.ending_sessions import EndReason, end_sessions
 from accounts.models import Administrator, Attempt, Event
 from sso_portal.lib.web import caller_of
@@ -16,6 +17,16 @@ admin.site.site_header = "Agent Portal back office"
 admin.site.site_title = "Back office"
 admin.site.index_title = "What the operators keep"
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]  # allauth's documented way
+
+_admin_view = admin.site.admin_view
+
+
+def admin_view(view: View, cacheable: bool = False) -> View:
+    """Every page of the back office, wherever it is made, goes through here: for operators, and asking again."""
+    return _admin_view(asking_again(view), cacheable)
+
+
+admin.site.admin_view = admin_view  # type: ignore[method-assign]
 
 
 class Audited:

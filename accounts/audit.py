@@ -8,6 +8,7 @@ from accounts import lockout
 from accounts.models import Event, Outcome
 from sso_portal.lib.inserting import insert_many
 from sso_portal.lib.refusals import Refused
+from sso_portal.lib.secrets import digest_of
 from sso_portal.lib.web import Caller
 
 ANONYMOUS = "anonymous"
@@ -92,11 +93,20 @@ def record_refusal(refused: Refused, *, caller: Caller) -> None:
     is_known = about["actor"] != ANONYMOUS or about.get("agent")
     if not is_known and not lockout.may_go_on(limit="recorded refusals", who=caller.address_text):
         return
+    if refused.refusal.status == 429 and is_known and not _may_record_throttle(about):
+        return
     details = {"status": refused.refusal.status} | about.pop("details", {})
     if refused.refusal.detail:
         details["detail"] = refused.refusal.detail
     record(about.pop("action"), caller=caller, refused_for=refused.refusal.code, details=details, **about)
     refused.recorded = True
+
+
+def _may_record_throttle(about: dict[str, Any]) -> bool:
+    """Count one more refusal of somebody who comes too often: what a limit refuses has no limit of its own."""
+    agent = about.get("agent")
+    who = f"{about['action']} {agent.subject if agent else about['actor']}"
+    return lockout.may_go_on(limit="recorded throttles", who=digest_of(who))
 
 
 def _storable(text: str) -> str:

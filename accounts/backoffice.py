@@ -1,21 +1,29 @@
 """Pages of the back office beside Django's own: secrets that are shown once, and questions before an act."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import wraps
 from typing import Any, ClassVar
 
+from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.forms import BaseInlineFormSet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponseBase
 from django.template.response import TemplateResponse
 from django.utils.translation import gettext_lazy
 
 from accounts import audit
+from accounts.fresh_factor import ask_for_second_factor, has_fresh_factor
 from sso_portal.lib.refusals import Refused
 from sso_portal.lib.web import Caller, caller_of
+
+View = Callable[..., HttpResponseBase]
+# Endings of the names that Django gives to the addresses of such pages.
+FORMS = ("_add", "_change", "_delete")
+TIME_TO_TYPE = settings.ACCOUNT_REAUTHENTICATION_TIMEOUT // 2  # seconds
 
 
 @dataclass(frozen=True)
@@ -49,6 +57,31 @@ class OnceEach(BaseInlineFormSet):  # type: ignore[type-arg]
             if key in seen:
                 raise ValidationError(self.again)
             seen.add(key)
+
+
+def asking_again(view: View) -> View:
+    """A page of the back office: what changes anything asks for the second factor again, after five minutes.
+
+    A form is not kept meanwhile, since it may hold passwords: so its page asks already when half of that is over.
+    """
+
+    @wraps(view)
+    def checked(request: HttpRequest, *given: Any, **named: Any) -> HttpResponseBase:
+        page = (request.resolver_match and request.resolver_match.url_name) or ""
+        is_form = page.endswith(FORMS) and _may_change(view, request)
+        ahead = TIME_TO_TYPE if request.method != "POST" else 0
+        asks = (is_form or request.method not in ("GET", "HEAD", "OPTIONS")) and page != "logout"
+        if asks and not has_fresh_factor(request, ahead=ahead):
+            return ask_for_second_factor(request, keeps_form=False)
+        return view(request, *given, **named)
+
+    return checked
+
+
+def _may_change(view: View, request: HttpRequest) -> bool:
+    """Whether the rows of this view's model may be changed; those to look at have a page that looks like a form."""
+    keeper = getattr(view, "__self__", None)
+    return not isinstance(keeper, admin.ModelAdmin) or keeper.has_change_permission(request)
 
 
 def operator_of(request: HttpRequest) -> str:

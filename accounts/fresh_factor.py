@@ -33,16 +33,16 @@ def behind_fresh_factor(view: View) -> View:
     return checked
 
 
-def has_fresh_factor(request: HttpRequest) -> bool:
-    """Whether this session showed a second factor within the last five minutes."""
-    oldest = timezone.now().timestamp() - settings.ACCOUNT_REAUTHENTICATION_TIMEOUT
+def has_fresh_factor(request: HttpRequest, *, ahead: int = 0) -> bool:
+    """Whether this session showed a second factor within the last five minutes, and `ahead` seconds from now still."""
+    oldest = timezone.now().timestamp() + ahead - settings.ACCOUNT_REAUTHENTICATION_TIMEOUT
     records = get_authentication_records(request, request.user)
     return any(record.get("method") == "mfa" and record.get("at", 0) >= oldest for record in records)
 
 
-def ask_for_second_factor(request: HttpRequest) -> HttpResponse:
-    """Go and ask, then come back; what was typed into a form is kept for `kept_form`."""
-    if request.method == "POST":
+def ask_for_second_factor(request: HttpRequest, *, keeps_form: bool = True) -> HttpResponse:
+    """Go and ask, then come back; what was typed into a form is kept for `kept_form`, unless it may hold passwords."""
+    if request.method == "POST" and keeps_form:
         typed = request.POST.copy()
         typed.pop("csrfmiddlewaretoken", None)
         request.session[KEPT] = [request.path, typed.urlencode()]

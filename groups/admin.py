@@ -50,6 +50,11 @@ class GroupAdmin(Audited, ModelAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
         return False  # made inactive: its history stays
 
+    def save_model(self, request: HttpRequest, obj: Group, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        if not obj.is_active:
+            standing.end_sessions_of_group(obj)
+
 
 class CampaignInline(TabularInline):
     model = Campaign
@@ -147,6 +152,11 @@ class AgentAdmin(Audited, ModelAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Agent | None = None) -> Any:
         # The standing changes by the actions, which end sessions and write the audit log; the group never.
         return (*self.readonly_fields, "status", "group") if obj else self.readonly_fields
+
+    def save_model(self, request: HttpRequest, obj: Agent, form: Any, change: bool) -> None:
+        standing.end_sessions_of_ended(list(Agent.objects.filter(pk=obj.pk)))
+        super().save_model(request, obj, form, change)
+        standing.end_sessions_of_ended([obj])
 
     @admin.action(description="Give an activation code (shown once)")
     def give_activation_code(self, request: HttpRequest, agents: QuerySet[Agent]) -> TemplateResponse | None:

@@ -25,6 +25,17 @@ def sessions_of(request: HttpRequest) -> AgentSessionQuerySet:
     )
 
 
+def session_to_end(request: HttpRequest) -> AgentSession | None:
+    """What a sign-out in this browser ends: its session, or the one that renewed it in another tab.
+
+    Also one whose longest duration is over, or whose agent was stopped: others may still go by it.
+    """
+    session = sessions_of(request).first()
+    if session is None or session.ended_at is None:
+        return session
+    return AgentSession.objects.going_on_as(session).select_related("agent__group").first()
+
+
 def keep_session(response: HttpResponseBase, secret: str) -> None:
     """Let the browser carry the session until it closes."""
     response.set_cookie(

@@ -1,7 +1,7 @@
 """The group's own door: agents sign in by username, unlock, choose a password, sign out."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, TypeGuard
 from urllib.parse import urlencode
 
 from django.conf import settings
@@ -76,11 +76,11 @@ def sign_in_page(request: HttpRequest) -> HttpResponse:
     if group_id is None:
         return choose_group(request)
     group = active_group(group_id)
-    session = _open_session(request)
+    session = cookies.sessions_of(request).first()
     if request.method == "POST":
         refuse_outside(group, caller=caller_of(request))
         return _answer_sign_in(request, group, session)
-    if session and session.is_live() and session.agent.group_id == group.pk and "switch" not in request.GET:
+    if _is_of(session, group) and session.is_live() and "switch" not in request.GET:
         return see_other(_onward(request, group))
     refuse_outside(group, caller=caller_of(request))
     return _sign_in_form(request, group, session, SignInForm())
@@ -129,12 +129,7 @@ def _sign_in_form(
 ) -> HttpResponse:
     """The page with this form: only the password is asked of the agent whose session went idle here."""
     unlock = None
-    if (
-        session
-        and not session.is_live()
-        and session.agent.group_id == group.pk
-        and "switch" not in request.GET
-    ):
+    if _is_of(session, group) and session.is_idle() and "switch" not in request.GET:
         unlock = session.agent
         form.for_unlocking(unlock.username)
     context = {
@@ -167,7 +162,7 @@ def choose_password_page(request: HttpRequest) -> HttpResponse:
     agent = proof.agent
     form = ChoosePasswordForm(request.POST if request.method == "POST" else None, agent=agent)
     if form.is_valid():
-        password, replaces = form.cleaned_data["new_password"], _open_session(request)
+        password, replaces = form.cleaned_data["new_password"], cookies.sessions_of(request).first()
         result = choose_password(
             agent, password, replaces=replaces, caller=caller_of(request), target=_target_of(request)
         )
@@ -195,7 +190,7 @@ def second_factor_page(request: HttpRequest) -> HttpResponse:
         signed_in = show_second_factor(
             proof,
             form.cleaned_data["code"],
-            replaces=_open_session(request),
+            replaces=cookies.sessions_of(request).first(),
             caller=caller_of(request),
             target=_target_of(request),
         )
@@ -213,7 +208,7 @@ def second_factor_page(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def sign_out_page(request: HttpRequest) -> HttpResponse:
     """A button on GET; the end of the session on POST."""
-    session = _open_session(request)
+    session = cookies.session_to_end(request)
     group = session.agent.group if session else None
     context = {
         "group": group,
@@ -256,11 +251,13 @@ def look(request: HttpRequest, group_id: str, digest: str) -> HttpResponse:
     return response
 
 
-def _open_session(request: HttpRequest) -> AgentSession | None:
-    session = cookies.sessions_of(request).first()
-    if session is None or not session.is_open() or session.agent.status != AgentStatus.ACTIVE:
-        return None
-    return session
+def _is_of(session: AgentSession | None, group: Group) -> TypeGuard[AgentSession]:
+    """Whether this is a session of one of this group's agents, who was not stopped."""
+    return (
+        session is not None
+        and session.agent.group_id == group.pk
+        and session.agent.status == AgentStatus.ACTIVE
+    )
 
 
 def _target_of(request: HttpRequest) -> Target | None:

@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts import audit
@@ -17,13 +16,11 @@ from groups.models import (
     Agent,
     AgentCampaign,
     AgentEntitlement,
-    AgentSession,
     Campaign,
-    EndReason,
     Entitlement,
     Group,
 )
-from groups.standing import batches, change
+from groups.standing import batches, change, end_sessions_of_ended
 from sso_portal.lib.refusals import Refusal, Refused
 from sso_portal.lib.web import Caller
 
@@ -75,7 +72,7 @@ def update(
     """Change what is known of an agent; what changed, as field: [old, new].
 
     `seen` is the `stamp_of` of what was shown to whoever changes it. Raises Refused when that is no longer so, and
-    when the username is taken in the group. An end date that has come ends his sessions.
+    when the username is taken in the group. An end date that has come ends his sessions, also when it is put off.
     """
     with transaction.atomic():
         mine = Agent.objects.filter(pk=agent.pk)
@@ -83,11 +80,12 @@ def update(
         if stamp_of(now) != seen:
             raise Refused(_changed())
         before = _told_of(now)
+        end_sessions_of_ended([now])
         now.username, now.full_name, now.email = profile.username, profile.full_name, profile.email
         now.ends_at, now.all_clients = profile.ends_at, access.all_clients
         _save(now)
         _narrow([now], access, group=now.group)
-        _end_sessions_of_ended([now], profile.ends_at)
+        end_sessions_of_ended([now])
         after = _told_of(with_access(mine).get())
         changed = {name: [before[name], after[name]] for name in before if before[name] != after[name]}
         if changed:
@@ -106,8 +104,11 @@ def set_end_of_many(
     """Give all of these agents of a group one end date, or none; how many that changes."""
     changed = [agent for agent in agents if agent.ends_at != ends_at]
     with transaction.atomic():
+        end_sessions_of_ended(changed)
         change(changed, ends_at=ends_at)
-        _end_sessions_of_ended(changed, ends_at)
+        for agent in changed:
+            agent.ends_at = ends_at
+        end_sessions_of_ended(changed)
         details = {"end_date": _moment(ends_at)}
         audit.record_many(
             "agent.update", caller=caller, actor=by, group=group, agents=changed, details=details
@@ -162,13 +163,6 @@ def _narrow(agents: Sequence[Agent], access: Access, *, group: Group) -> None:
             ],
             batch_size=ROWS,
         )
-
-
-def _end_sessions_of_ended(agents: Sequence[Agent], ends_at: datetime | None) -> None:
-    if ends_at is None or ends_at > timezone.now():
-        return
-    for some in batches(agents):
-        AgentSession.objects.filter(agent__in=some).end(EndReason.STOPPED)
 
 
 def _told_of(agent: Agent) -> dict[str, str]:

@@ -7,7 +7,6 @@ from typing import Any
 from django.contrib.auth.hashers import make_password
 from django.core import signing
 from django.db import transaction
-from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
@@ -79,10 +78,12 @@ def sign_in(
     replaces: AgentSession | None,
     caller: Caller,
     target: Target | None = None,
+    instead_of: str = "",
 ) -> SignedIn | Pending:
     """Sign an agent in by username and password, or by username and activation code.
 
-    `replaces` is the session that this browser had until now, `target` where it was going. Raises Refused:
+    `replaces` is the session that this browser had until now, ended or not (with `now`), `target` where it was going;
+    for `instead_of` see `start_session`. Raises Refused:
     `too_many_requests` for an address that tries too often, else `wrong_credentials`, alike for an unknown, wrong,
     locked, disabled or foreign name.
     """
@@ -102,28 +103,56 @@ def sign_in(
     if method == ACTIVATION_METHOD or agent.must_choose_password:
         return MustChoosePassword(agent, _seal(agent, [method], salt=MustChoosePassword.SALT))
     with transaction.atomic():
-        result = _go_on(agent, methods=[method], replaces=replaces, caller=caller, target=target)
+        result = _go_on(
+            agent, methods=[method], replaces=replaces, caller=caller, target=target, instead_of=instead_of
+        )
         if replaces is not None and not isinstance(result, SignedIn):
-            AgentSession.objects.filter(pk=replaces.pk).end(EndReason.PASSWORD)
+            _leave(replaces, agent)
         return result
 
 
+def _leave(replaces: AgentSession, agent: Agent) -> None:
+    """End what this browser had before this agent shows his factor; not his own live session, which goes on."""
+    if replaces.agent_id != agent.pk:
+        AgentSession.objects.end_all_of(replaces, EndReason.SWITCHED)
+    elif replaces.ended_at is None and not replaces.is_live():
+        AgentSession.objects.end_all_of(replaces, EndReason.PASSWORD)
+
+
 def _go_on(
-    agent: Agent, *, methods: list[str], replaces: AgentSession | None, caller: Caller, target: Target | None
+    agent: Agent,
+    *,
+    methods: list[str],
+    replaces: AgentSession | None,
+    caller: Caller,
+    target: Target | None,
+    instead_of: str = "",
 ) -> SignedIn | Pending:
     """Begin the session, unless a second factor is missing. In a transaction.
 
-    Unlocking asks for the password alone: this browser's session showed the factor when it began.
+    Unlocking asks for the password alone: this browser's session showed the factor when it began. Signing in again
+    while a session is live asks for both, for that is what relying parties want it for.
     """
     ends_at: datetime | None = None
     if authenticator_app.is_needed(agent) and FACTOR_METHOD not in methods:
-        if replaces is None or replaces.agent_id != agent.pk or FACTOR_METHOD not in replaces.methods:
+        if replaces is None or not _has_shown_factor(replaces, agent):
             return MustShowFactor(agent, _seal(agent, methods, salt=MustShowFactor.SALT))
         # The factor holds for the longest that a session may take, and is not prolonged by passwords.
         methods, ends_at = [*methods, FACTOR_METHOD], replaces.ends_at
     return start_session(
-        agent, methods=methods, replaces=replaces, caller=caller, target=target, ends_at=ends_at
+        agent,
+        methods=methods,
+        replaces=replaces,
+        caller=caller,
+        target=target,
+        ends_at=ends_at,
+        instead_of=instead_of,
     )
+
+
+def _has_shown_factor(session: AgentSession, agent: Agent) -> bool:
+    """Whether unlocking this session spares this agent his second factor. Needs `now`."""
+    return session.agent_id == agent.pk and FACTOR_METHOD in session.methods and session.is_idle()
 
 
 def _proof_of(agent: Agent | None, password: str) -> str:
@@ -158,27 +187,22 @@ def start_session(
     caller: Caller,
     target: Target | None = None,
     ends_at: datetime | None = None,
+    instead_of: str = "",
 ) -> SignedIn:
     """Begin a session, ending what it replaces and what the group's limit leaves no room for. In a transaction.
 
-    It ends at `ends_at`, else after the longest that the group allows. Raises Refused when the agent was stopped, or
-    his password changed, since it was looked at.
+    It ends at `ends_at`, else after the longest that the group allows. Sessions whose sid is `instead_of` are about to
+    end, and take no room. Raises Refused when the agent was stopped, or his password changed, since it was looked at.
     """
     group = agent.group
     # This row's lock also lets one sign-in at a time count the sessions there are.
     unchanged = Agent.objects.filter(pk=agent.pk, status=AgentStatus.ACTIVE, password=agent.password)
     if not unchanged.update(last_signed_in_at=Now(), last_address=caller.address_text):
         raise Refused(WRONG, {"action": "agent.sign_in", "group": group, "agent": agent})
-    sid = new_sid()
-    if replaces is not None:
-        reason = EndReason.RENEWED if replaces.agent_id == agent.pk else EndReason.SWITCHED
-        ended = AgentSession.objects.filter(pk=replaces.pk).end(reason)
-        # To relying parties the session that is renewed goes on. Of two tabs that renew one, the first does.
-        sid = replaces.sid if ended and reason == EndReason.RENEWED else sid
+    sid = _replace(replaces, agent) if replaces is not None else new_sid()
     kept = group.sessions_per_agent - 1
-    used_least = (
-        agent.sessions.open().filter(ended_at=None).order_by("-last_seen_at").values_list("pk", flat=True)
-    )
+    others = agent.sessions.open().exclude(sid=instead_of) if instead_of else agent.sessions.open()
+    used_least = others.order_by("-last_seen_at").values_list("pk", flat=True)
     AgentSession.objects.filter(pk__in=list(used_least[kept:])).end(EndReason.LIMIT)
     secret = new_secret("as_")
     session = AgentSession.objects.create(
@@ -201,6 +225,19 @@ def start_session(
         details={"methods": methods} | _pop_of(target),
     )
     return SignedIn(session, secret)
+
+
+def _replace(session: AgentSession, agent: Agent) -> str:
+    """End the session that this browser had; the sid of the one that this agent begins instead. In a transaction.
+
+    To relying parties a session that is renewed goes on, also when another tab was faster. One whose longest duration
+    is over, or that an act ended, does not.
+    """
+    is_his = session.agent_id == agent.pk
+    if is_his and AgentSession.objects.going_on_as(session).open().end(EndReason.RENEWED):
+        return session.sid
+    AgentSession.objects.end_all_of(session, EndReason.SIGNED_OUT if is_his else EndReason.SWITCHED)
+    return new_sid()
 
 
 def _pop_of(target: Target | None) -> dict[str, Any]:
@@ -254,9 +291,11 @@ def choose_password(
     caller: Caller,
     target: Target | None = None,
 ) -> SignedIn | Pending | None:
-    """Set the password that the agent chose, spend his activation code, end his other sessions, and let him go on.
+    """Set the password that the agent chose, spend his activation code, end all his sessions, and let him go on.
 
-    None when somebody else was faster, or the agent was stopped: one conditional update, and the row count decides.
+    The session of this browser ends too, so that nothing that was given out in it outlives the password; all that
+    serves on is the second factor that it showed, if it waited to be unlocked. None when somebody else was faster, or
+    the agent was stopped: one conditional update, and the row count decides.
     """
     method = ACTIVATION_METHOD if agent.activation_digest else PASSWORD_METHOD
     encoded = make_password(password)
@@ -276,7 +315,7 @@ def choose_password(
         if not chosen:
             return None
         password_profiles.remember(agent)
-        agent.sessions.filter(~Q(pk=replaces.pk if replaces else None)).end(EndReason.PASSWORD)
+        agent.sessions.end(EndReason.PASSWORD)
         audit.record(
             "agent.choose_password",
             caller=caller,

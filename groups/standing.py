@@ -39,9 +39,9 @@ T = TypeVar("T")
 
 
 def sign_out(session: AgentSession, *, caller: Caller) -> None:
-    """End the session that the agent leaves."""
+    """End the session that the agent leaves, or the one that renewed it meanwhile."""
     with transaction.atomic():
-        if AgentSession.objects.filter(pk=session.pk).end(EndReason.SIGNED_OUT):
+        if AgentSession.objects.end_all_of(session, EndReason.SIGNED_OUT):
             _record("agent.sign_out", session.agent, f"agent:{session.agent.subject}", caller)
 
 
@@ -70,6 +70,20 @@ def end_session(agent: Agent, sid: str, *, by: str, caller: Caller) -> bool:
         if ended:
             _record("agent.end_sessions", agent, by, caller, about=sid, sessions=ended)
     return bool(ended)
+
+
+def end_sessions_of_ended(agents: Sequence[Agent]) -> None:
+    """End every session of those of these agents whose end date has come. In a transaction.
+
+    Also before that date is put off, or what they were given before it would be worth something again.
+    """
+    for some in batches([agent for agent in agents if agent.has_ended()]):
+        AgentSession.objects.filter(agent__in=some).end(EndReason.STOPPED)
+
+
+def end_sessions_of_group(group: Group) -> int:
+    """End every session of a group that is switched off; how many. In a transaction."""
+    return AgentSession.objects.filter(agent__group=group).end(EndReason.STOPPED)
 
 
 def unlock(agent: Agent, *, by: str, caller: Caller) -> None:

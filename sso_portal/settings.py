@@ -60,6 +60,7 @@ LIMITS_PER_MINUTE = {
     "bus": 60,  # codes, and sessions restored, of one session
     "refused credentials": 60,
     "recorded refusals": 60,  # of one address that says no name: the log is not for strangers to fill
+    "recorded throttles": 1,  # of one who is known, and goes on after he was told to wait
 }
 LIMITS_PER_HOUR = {"invitations": 20}  # mails of one group
 ADMINISTRATOR_IDLE = timedelta(minutes=15)

@@ -5,19 +5,53 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from django.core.handlers.wsgi import WSGIRequest
 from django.core.wsgi import get_wsgi_application
+from django.http.multipartparser import MultiPartParserError
 
 from sso_portal.checks import refuse_unsafe_settings
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "sso_portal.settings")
 
-OTHER_CHARSET = re.compile(r";\s*charset=(?!\"?utf-?8\"?\s*(?:;|$))[^;]*", re.IGNORECASE)
+MEDIA_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+", re.ASCII)
+# As RFC 2046, section 5.1.1, has it; a client may leave out the quotes.
+BOUNDARY = re.compile(
+    r"""\s*boundary\s*=\s*(?P<quote>"?)(?P<boundary>[\w'()+,./:=? -]{0,69}[\w'()+,./:=?-])(?P=quote)\s*""",
+    re.ASCII | re.IGNORECASE,
+)
+UNREADABLE = "application/octet-stream"
+
+
+class Request(WSGIRequest):
+    """A request whose parts may name any charset: Django would ask Python for a codec, whatever its name."""
+
+    def parse_file_upload(self, META: Any, post_data: Any) -> Any:  # noqa: N803  (as Django names it)
+        try:
+            return super().parse_file_upload(META, post_data)
+        except LookupError as error:
+            raise MultiPartParserError("A part names an unknown charset.") from error
+
 
 portal = get_wsgi_application()
+portal.request_class = Request
 refuse_unsafe_settings()
 
 
 def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-    """The portal. It speaks UTF-8: of another charset Django would ask Python for a codec, whatever its name."""
-    environ["CONTENT_TYPE"] = OTHER_CHARSET.sub("", environ.get("CONTENT_TYPE") or "")
+    """The portal. It speaks UTF-8, whichever charset a request names."""
+    environ["CONTENT_TYPE"] = plain_content_type(environ.get("CONTENT_TYPE") or "")
     return portal(environ, start_response)
+
+
+def plain_content_type(said: str) -> str:
+    """The content type with nothing in it that is not needed: a parameter can name a codec, in several spellings."""
+    media_type, *parameters = said.split(";")
+    media_type = media_type.strip()
+    if not media_type and not parameters:
+        return ""
+    if not MEDIA_TYPE.fullmatch(media_type):
+        return UNREADABLE
+    if media_type.lower().startswith("multipart/"):
+        for found in filter(None, map(BOUNDARY.fullmatch, parameters)):
+            return f'{media_type}; boundary="{found["boundary"]}"'
+    return media_type

@@ -3,12 +3,12 @@
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F, QuerySet
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from accounts import audit
-from groups.models import AgentSession, EndReason, Group
+from groups.models import AgentSession, EndReason, Group, PasswordProfile
 from sso_portal.lib.refusals import Refusal, Refused
 from sso_portal.lib.web import Caller
 from tokens.models import BusAddress, BusSettings, BusUse, FamilyEnd, TokenFamily, why_not_address
@@ -56,7 +56,14 @@ def remove_address(address: BusAddress, *, by: str, caller: Caller) -> bool:
 
 
 def change_settings(group: Group, changes: dict[str, Any], *, by: str, caller: Caller) -> dict[str, Any]:
-    """What the bus gives out from now on; what changed, as {field: [old, new]}. What was given out stays as it is."""
+    """What the bus gives out from now on; what changed, as {field: [old, new]}. What was given out stays as it is.
+
+    Raises Refused, `invalid_field`, for long-lived tokens in a group with the card industry's rules.
+    """
+    if changes.get("gives_legacy_token") and group.password_profile == PasswordProfile.PCI:
+        why = _("The card industry's password rules, which this group has, allow no long-lived token.")
+        about: dict[str, Any] = {"action": "bus.change_settings", "actor": by, "group": group}
+        raise Refused(Refusal("invalid_field", why, 400, field="gives_legacy_token"), about)
     with transaction.atomic():
         Group.objects.select_for_update(no_key=True).get(pk=group.pk)
         settings = BusSettings.objects.filter(group=group).first() or BusSettings(group=group)
@@ -86,7 +93,7 @@ def end_all(group: Group, *, by: str, caller: Caller) -> int:
     """
     with transaction.atomic():
         families = live_families(group)
-        held = AgentSession.objects.filter(pk__in=families.values("session"), idle_at=F("ends_at"))
+        held = AgentSession.objects.filter(pk__in=families.values("session"), has_cookie=False)
         sessions = list(held.values_list("pk", flat=True))
         ended = TokenFamily.objects.filter(pk__in=families.values("pk")).revoke(FamilyEnd.REPLACED)
         AgentSession.objects.filter(pk__in=sessions).end(EndReason.ENDED)

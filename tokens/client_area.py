@@ -110,6 +110,8 @@ def into_crm(request: HttpRequest, subdomain: str, path: str) -> HttpResponse:
 def _take_on(request: HttpRequest, subdomain: str, path: str) -> HttpResponse:
     if not is_navigation(request):
         return HttpResponse(status=204)
+    if is_framed(request):
+        return xframe_options_exempt(open_in_tab)(request)
     session = _session(request, subdomain)
     if session is None:
         return _come_in_again(request)

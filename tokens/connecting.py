@@ -6,13 +6,13 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import DateTimeField, ExpressionWrapper, F
+from django.db.models import DateTimeField, ExpressionWrapper
 from django.db.models.functions import Now
 
-from accounts import audit
+from accounts import audit, lockout
 from groups import standing
 from groups.entering import why_not_work
-from groups.models import Agent, AgentSession, EndReason, Group, now_of
+from groups.models import Agent, AgentSession, AgentSessionQuerySet, EndReason, Group, now_of
 from groups.networks import refuse_outside
 from groups.signing_in import SignedIn, sign_in
 from sso_portal.lib.refusals import Refusal, Refused
@@ -30,6 +30,7 @@ INVALID_CODE = Refusal("invalid_code", "This code is unknown, expired, already u
 INTERACTION_REQUIRED = Refusal(
     "interaction_required", "This agent must sign in on the portal's own page, which asks for more.", 403
 )
+TOO_OFTEN = Refusal("too_many_requests", "This sign-in is renewed too often. Wait, and see Retry-After.", 429)
 NO_SESSION = Refusal("login_required", "No agent of this group is signed in at the portal.", 403)
 
 
@@ -63,16 +64,24 @@ def connect_by_password(
     """
     refuse_outside(group, caller=caller)
     username = _username_of(typed, group)
-    result = sign_in(group=group, username=username, password=password, replaces=None, caller=caller)
+    held = _held_by(replaces, group=group)
+    result = sign_in(
+        group=group,
+        username=username,
+        password=password,
+        replaces=None,
+        caller=caller,
+        instead_of=held.sid if held and _without_cookie(held).open().exists() else "",
+    )
     if not isinstance(result, SignedIn):
         about = {"action": CONNECT, "group": group, "agent": result.agent}
         raise Refused(INTERACTION_REQUIRED, about | {"details": {"app": app}})
     session, terms = result.session, terms_of(group)
     with transaction.atomic():
-        _release(replaces, group=group, caller=caller)
+        _release(held, caller=caller)
         # No cookie holds this session: it neither goes idle nor ends before what the host is given.
         end = Now() + _lasts(terms)
-        AgentSession.objects.filter(pk=session.pk).update(idle_at=end, ends_at=end)
+        AgentSession.objects.filter(pk=session.pk).update(has_cookie=False, idle_at=end, ends_at=end)
         return _begin(session, terms=terms, action=CONNECT, about=session.sid, app=app, caller=caller)
 
 
@@ -93,7 +102,7 @@ def connect_by_code(
         why = _why_not_code(found, won=won, redirect_url=redirect_url)
         session = found.session if found else None
         if found and session and not why:
-            _release(replaces, group=group, caller=caller)
+            _release(_held_by(replaces, group=group), keeps=session.sid, caller=caller)
             session.agent, about = found.agent, f"token:{found.trace}"
             return _begin(
                 session, terms=terms_of(group), action=REDEEM_CODE, about=about, app=app, caller=caller
@@ -119,14 +128,17 @@ def connect_by_session(session: AgentSession | None, *, group: Group, app: str, 
 def go_on(refresh: str, *, group: Group, caller: Caller) -> Connected:
     """The next tokens for a refresh token, which is spent; one that was spent before ends them all.
 
-    Raises Refused, `invalid_grant`.
+    Raises Refused, `invalid_grant` or `too_many_requests`.
     """
     known = RefreshToken.objects.filter(
         digest=digest_of(refresh), family__group=group, family__relying_party=None
     )
-    if not known.exists():  # asked first: what nobody ever had is not worth an event each time
-        about = {"action": "login.refresh", "group": group, "details": {"why": "unknown"}}
-        raise Refused(families.INVALID, about)
+    sid = known.values_list("family__sid", flat=True).first()
+    about: dict[str, Any] = {"action": "login.refresh", "group": group}
+    if sid is None:  # asked first: what nobody ever had is not worth an event each time
+        raise Refused(families.INVALID, about | {"details": {"why": "unknown"}})
+    if not lockout.may_go_on(limit="bus", who=sid):
+        raise Refused(TOO_OFTEN, about, retry_after=60)
     renewed = families.renew(refresh, relying_party=None, caller=caller)
     family = renewed.family
     # Seen, so that it is not the session used least; not touched, for nobody sits there because of it.
@@ -193,7 +205,7 @@ def _username_of(typed: str, group: Group) -> str:
 
 
 def _lasts(terms: BusSettings) -> timedelta:
-    if terms.gives_legacy_token:
+    if terms.is_legacy:
         return timedelta(days=terms.legacy_days)
     return timedelta(hours=terms.refresh_hours)
 
@@ -204,8 +216,8 @@ def _begin(
     """Begin the family of this session, with its event. In a transaction."""
     agent, lasts = session.agent, _lasts(terms)
     family = families.start_for_bus(session, lasts=lasts)
-    lifetime = lasts if terms.gives_legacy_token else min(settings.ACCESS_TOKEN_LIFETIME, lasts)
-    tokens = families.give(family, refresh=not terms.gives_legacy_token, access_lifetime=lifetime)
+    lifetime = lasts if terms.is_legacy else min(settings.ACCESS_TOKEN_LIFETIME, lasts)
+    tokens = families.give(family, refresh=not terms.is_legacy, access_lifetime=lifetime)
     audit.record(
         action,
         caller=caller,
@@ -213,7 +225,7 @@ def _begin(
         group=agent.group,
         agent=agent,
         about=about,
-        details={"app": app, "methods": session.methods, "legacy_token": terms.gives_legacy_token or None},
+        details={"app": app, "methods": session.methods, "legacy_token": terms.is_legacy or None},
     )
     return Connected(agent, family, tokens, lasts)
 
@@ -236,6 +248,8 @@ def _why_not_code(found: BusCode | None, *, won: bool, redirect_url: str) -> str
 
 
 def _record_refused_code(code: BusCode, *, why: str, caller: Caller) -> None:
+    if not lockout.may_go_on(limit="recorded refusals", who=caller.address_text):
+        return
     audit.record(
         REDEEM_CODE,
         caller=caller,
@@ -248,14 +262,24 @@ def _record_refused_code(code: BusCode, *, why: str, caller: Caller) -> None:
     )
 
 
-def _release(token: str, *, group: Group, caller: Caller) -> None:
-    """End what the host was given before, and the session behind it if no browser holds that. In a transaction."""
-    family = _family_of(token, group=group) if token else None
+def _held_by(token: str, *, group: Group) -> TokenFamily | None:
+    """What the host was given before; None where it shows nothing, or nothing known."""
+    return _family_of(token, group=group) if token else None
+
+
+def _release(family: TokenFamily | None, *, keeps: str = "", caller: Caller) -> None:
+    """End what the host was given before, and the session behind it if no browser holds that. In a transaction.
+
+    The session with the sid that it `keeps` goes on.
+    """
     if family is None:
         return
     _revoke(family, caller=caller)
-    without_cookie = AgentSession.objects.filter(sid=family.sid, idle_at=F("ends_at"))
-    without_cookie.end(EndReason.SWITCHED)
+    _without_cookie(family).exclude(sid=keeps).end(EndReason.SWITCHED)
+
+
+def _without_cookie(family: TokenFamily) -> AgentSessionQuerySet:
+    return AgentSession.objects.filter(sid=family.sid, has_cookie=False)
 
 
 def _revoke(family: TokenFamily, *, caller: Caller) -> None:

@@ -10,9 +10,11 @@ from django.db import transaction
 from django.db.models import DateTimeField, Exists, ExpressionWrapper, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Now
 
-from accounts import audit
+from accounts import audit, lockout
+from groups import authenticator_app
 from groups.entering import Entry, entry_of, why_not_enter, why_not_work, with_entry
 from groups.models import AgentSession, now_of
+from groups.signing_in import FACTOR_METHOD
 from sso_portal.lib.refusals import Refusal, Refused
 from sso_portal.lib.secrets import digest_of, new_secret
 from sso_portal.lib.web import Caller
@@ -137,7 +139,7 @@ def renew(
     with transaction.atomic():  # spent, and written down, before anyone is answered
         found = _with_standing(RefreshToken.objects.filter(digest=digest_of(secret)), "family__").first()
         standing = _standing_of(found, found.family) if found else None
-        why, tokens = "unknown", None
+        why, tokens, ended = "unknown", None, False
         if (
             found
             and standing
@@ -147,12 +149,13 @@ def renew(
             why = "" if won else _why_not_won(found)
             why = why or why_not(found.family) or _why_not_go_on(standing)
             if why == ALREADY_USED:
-                revoke(found.family, FamilyEnd.REUSED, actor=_actor(relying_party), caller=caller)
+                ended = revoke(found.family, FamilyEnd.REUSED, actor=_actor(relying_party), caller=caller)
             elif not why:
                 left = found.family.ends_at - now_of(found.family)
                 lifetime = min(settings.ACCESS_TOKEN_LIFETIME, left)
                 tokens = give(found.family, refresh=True, scope=scope, access_lifetime=lifetime)
-        _record("login.refresh", secret, standing, relying_party, why=why, caller=caller)
+        if ended or _is_worth_an_event(why, relying_party=relying_party, caller=caller):
+            _record("login.refresh", secret, standing, relying_party, why=why, caller=caller)
     if standing is None or tokens is None:
         raise Refused(INVALID, recorded=True)
     return Renewed(standing.token, standing.family, standing.entry, session_is_over=False, tokens=tokens)
@@ -201,17 +204,17 @@ def give_back(secret: str, *, relying_party: RelyingParty, caller: Caller) -> bo
     is_refresh = secret.startswith(RefreshToken.PREFIX)
     tokens: QuerySet[Any] = RefreshToken.objects.all() if is_refresh else AccessToken.objects.all()
     tokens = tokens.filter(digest=digest_of(secret), family__relying_party=relying_party)
-    found = tokens.select_related("family__agent", "family__group", "family__client").first()
+    related = ("family__agent", "family__group", "family__client", "family__relying_party")
+    found = tokens.select_related(*related).first()
     if found is None:
         return False
     with transaction.atomic():
         if is_refresh:
-            return revoke(found.family, FamilyEnd.REVOKED, actor=relying_party.named, caller=caller)
+            return revoke(found.family, FamilyEnd.REVOKED, actor=_actor(relying_party), caller=caller)
         ended = AccessToken.objects.filter(pk=found.pk, revoked_at=None).update(revoked_at=Now())
         if ended:
-            _record_revocation(
-                found.family, f"token:{found.digest[:12]}", relying_party.named, caller, why=""
-            )
+            about = f"token:{found.digest[:12]}"
+            _record_revocation(found.family, about, _actor(relying_party), caller, why="")
     return bool(ended)
 
 
@@ -253,11 +256,23 @@ def _why_not_go_on(standing: Standing) -> str:
         return "agent moved"
     if standing.session_is_over:
         return "session ended"
+    # A rule that became stricter holds for the bus at once: nobody comes past a page there that would ask for more.
+    is_of_bus, has_factor = family.relying_party is None, FACTOR_METHOD in family.methods
+    if is_of_bus and not has_factor and authenticator_app.is_needed(agent):
+        return "second factor missing"
     if family.client is None:
         refusal = why_not_work(agent)
     else:
         refusal = why_not_enter(standing.entry, departments=family.departments, campaigns=family.campaigns)
     return (refusal.detail or refusal.code) if refusal else ""
+
+
+def _is_worth_an_event(why: str, *, relying_party: RelyingParty | None, caller: Caller) -> bool:
+    """Whether a renewal is written down: always, but for refusals that a stranger can have as often as he likes."""
+    has_proved_itself = relying_party is not None and not relying_party.is_public
+    if not why or (has_proved_itself and why != ALREADY_USED):
+        return True
+    return lockout.may_go_on(limit="recorded refusals", who=caller.address_text)
 
 
 def _record_revocation(family: TokenFamily, about: str, actor: str, caller: Caller, *, why: str) -> None:
@@ -269,12 +284,20 @@ def _record_revocation(family: TokenFamily, about: str, actor: str, caller: Call
         client=family.client,
         agent=family.agent,
         about=about,
-        details={"why": why} if why else {},
+        details=({"why": why} if why else {}) | _party_of(actor, family.relying_party),
     )
 
 
 def _actor(relying_party: RelyingParty | None) -> str:
-    return relying_party.named if relying_party else "bus"
+    """Who acts, for the audit log, which names no public party as such: anybody can call himself one."""
+    if relying_party is None:
+        return "bus"
+    return audit.ANONYMOUS if relying_party.is_public else relying_party.named
+
+
+def _party_of(actor: str, relying_party: RelyingParty | None) -> dict[str, str]:
+    """For the details of an event: the party that is not its actor."""
+    return {"party": relying_party.named} if relying_party and actor == audit.ANONYMOUS else {}
 
 
 def _record(
@@ -296,5 +319,5 @@ def _record(
         client=family.client if family else relying_party.client if relying_party else None,
         agent=family.agent if family else None,
         about=f"token:{digest_of(secret)[:12]}",
-        details={"why": why} if why else {},
+        details=({"why": why} if why else {}) | _party_of(_actor(relying_party), relying_party),
     )

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_noop
 from groups.entering import Entry, entry_of, why_not_enter, with_entry
 from groups.models import Agent, Client, HandOff
 from sso_portal.lib.refusals import Refusal, Refused
-from sso_portal.lib.web import NO_REFERRER, allow_forms_to, origin_of, see_other
+from sso_portal.lib.web import NO_REFERRER, ORIGIN_ALONE, allow_forms_to, origin_of, see_other
 from tokens.handoffs import remember
 from tokens.id_tokens import signed_login
 from tokens.issuing import ACTION, IssuedLogin
@@ -101,7 +101,7 @@ def hand_off(request: HttpRequest, issued: IssuedLogin, way: Way) -> HttpRespons
         response = _form_post(request, issued.client, {"token": issued.secret})
     else:
         response = see_other(f"{issued.client.login_url}?{urlencode({'token': issued.secret})}")
-    response.headers["Referrer-Policy"] = NO_REFERRER
+    response.headers.setdefault("Referrer-Policy", NO_REFERRER)
     return response
 
 
@@ -142,4 +142,5 @@ def _form_post(request: HttpRequest, client: Client, fields: dict[str, str]) -> 
     context = {"action": client.login_url, "fields": fields, "client_name": client.name}
     response = render(request, "tokens/form_post.html", context)
     allow_forms_to(response, client.origins)
+    response.headers["Referrer-Policy"] = ORIGIN_ALONE
     return response

@@ -11,7 +11,7 @@ from django.utils.translation import gettext_noop
 
 from groups.models import ClientSession, HandOff
 from sso_portal.lib.refusals import Refusal, Refused
-from sso_portal.lib.web import NO_REFERRER, allow_forms_to, caller_of, see_other
+from sso_portal.lib.web import NO_REFERRER, ORIGIN_ALONE, allow_forms_to, caller_of, see_other
 from tokens.handing_off import receiver_of
 from tokens.issuing_to_people import HAND_OFF, hand_on
 from tokens.models import PersonToken, PersonUse
@@ -50,7 +50,7 @@ def hand_off_person(request: HttpRequest, session: ClientSession, *, path: str) 
             response = _form_post(request, session, fields)
         else:
             response = see_other(f"{client.login_url}?{urlencode(fields)}")
-    response.headers["Referrer-Policy"] = NO_REFERRER
+    response.headers.setdefault("Referrer-Policy", NO_REFERRER)
     return response
 
 
@@ -93,4 +93,5 @@ def _form_post(request: HttpRequest, session: ClientSession, fields: dict[str, s
     context = {"action": client.login_url, "fields": fields, "client_name": client.name}
     response = render(request, "tokens/form_post.html", context)
     allow_forms_to(response, client.origins)
+    response.headers["Referrer-Policy"] = ORIGIN_ALONE
     return response

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from django.db import transaction
 from django.db.models import Exists, OuterRef
 
-from accounts import audit
+from accounts import audit, lockout
 from groups.entering import Entry, Grant, entry_of, why_not_enter, with_entry
 from groups.models import AgentSession, Client
 from sso_portal.lib.refusals import Refusal, Refused
@@ -78,20 +78,38 @@ def spend(
     entry = entry_of(token, agent=token.agent, asked=token.client.subdomain) if token else None
     why = "" if won and token and entry else _why_not_won(token, kind=kind, relying_party=relying_party)
     why = why or (why_not(token) if token else "") or _why_not_now(token, entry)
+    if token or _may_record(relying_party, caller=caller):
+        _record(secret, token, relying_party=relying_party, why=why, caller=caller)
+    if token and not why:
+        remember(token.session, relying_party)
+    return Spent(token, entry, why)
+
+
+def _may_record(relying_party: RelyingParty | None, *, caller: Caller) -> bool:
+    """Whether one more token that nobody issued is written down: the log is not for strangers to fill."""
+    if relying_party and not relying_party.is_public:
+        return True
+    return lockout.may_go_on(limit="recorded refusals", who=caller.address_text)
+
+
+def _record(
+    secret: str, token: LoginToken | None, *, relying_party: RelyingParty | None, why: str, caller: Caller
+) -> None:
+    details = {"why": why} if why else {}
+    actor = relying_party.named if relying_party else "portal"
+    if relying_party and relying_party.is_public:  # anybody can call himself that
+        actor, details["relying_party"] = audit.ANONYMOUS, relying_party.identifier
     audit.record(
         "login.redeem",
         caller=caller,
-        actor=relying_party.named if relying_party else "portal",
+        actor=actor,
         refused_for=why and INVALID.code,
         group=token.group if token else None,
         client=token.client if token else relying_party.client if relying_party else None,
         agent=token.agent if token else None,
         about=f"token:{digest_of(secret)[:12]}",
-        details={"why": why} if why else {},
+        details=details,
     )
-    if token and not why:
-        remember(token.session, relying_party)
-    return Spent(token, entry, why)
 
 
 def _token_with_entry(secret: str) -> LoginToken | None:

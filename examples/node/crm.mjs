@@ -16,6 +16,7 @@ const PORTAL = process.env.PORTAL_URL;
 const PORT = Number(process.env.CRM_PORT ?? 18600);
 const HERE = `http://127.0.0.1:${PORT}`;
 const CLOCKS_DIFFER = 30; // seconds
+const MOST_BEGUN = 1000;
 // How each algorithm is checked; never what the token alone asks for.
 const ALGORITHMS = { RS256: {}, ES256: { dsaEncoding: "ieee-p1363" } };
 
@@ -75,6 +76,7 @@ function usedOnce(claims) {
 function begin(asked) {
   if (asked.get("iss") !== PORTAL) throw new NotAccepted("another issuer asks");
   const [state, verifier, nonce] = [random(), random(), random()];
+  while (begun.size >= MOST_BEGUN) begun.delete(begun.keys().next().value); // anybody may begin one: the oldest go
   begun.set(state, { verifier, nonce });
   const query = new URLSearchParams({
     response_type: "code",
@@ -90,11 +92,11 @@ function begin(asked) {
   return [`${PORTAL}/oauth/authorize?${query}`, state];
 }
 
-/** Exchange the code for what it says about the agent. */
-async function finish(answer, state) {
+/** Exchange the code for what it says about the agent. `states` are those that this browser began. */
+async function finish(answer, states) {
   const waiting = begun.get(answer.get("state"));
   begun.delete(answer.get("state"));
-  if (!waiting || answer.get("state") !== state || answer.get("iss") !== PORTAL) {
+  if (!waiting || !states.includes(answer.get("state")) || answer.get("iss") !== PORTAL) {
     throw new NotAccepted("not begun here, by this browser");
   }
   if (!answer.has("code")) throw new NotAccepted(answer.get("error") ?? "no code");
@@ -129,7 +131,10 @@ const WAYS = {
   "POST /form-post/login": ({ form }) => redeem(form.get("token"), "FORM_POST"),
   "POST /signed/login": async ({ form }) =>
     usedOnce(await verified(form.get("id_token"), { typ: "login+jwt", audience: credentials("SIGNED")[0] })),
-  "GET /oidc/callback": ({ query, cookies }) => finish(query, cookies.crm_state),
+  "GET /oidc/callback": ({ query, cookies }) => {
+    const mine = Object.entries(cookies).filter(([name]) => name.startsWith("crm_state_"));
+    return finish(query, mine.map(([, state]) => state));
+  },
 };
 
 const server = createServer(async (request, response) => {
@@ -140,9 +145,13 @@ const server = createServer(async (request, response) => {
     if (act === "GET /") return show(response, sessions.get(cookies.crm_session));
     if (act === "GET /oidc/start") {
       const [address, state] = begin(url.searchParams);
-      return goTo(response, address, `crm_state=${state}; Path=/oidc; HttpOnly; SameSite=Lax`);
+      // Named after the state, for two calls may be on their way at once. Over https add Secure, here and below.
+      const cookie = `crm_state_${state.slice(0, 8)}=${state}; Path=/oidc; Max-Age=600; HttpOnly; SameSite=Lax`;
+      return goTo(response, address, cookie);
     }
     if (!Object.hasOwn(WAYS, act)) return page(response, 404, "Nothing here.");
+    // Or any page could sign its visitor in as somebody else.
+    if (request.method === "POST" && request.headers.origin !== PORTAL) throw new NotAccepted("not from the portal");
     const claims = await WAYS[act]({ query: url.searchParams, form: await formOf(request), cookies });
     const session = random();
     sessions.set(session, claims);

@@ -8,7 +8,7 @@
 //   signed      POST /signed/login             everything is in a signed token: nothing to redeem
 //   oidc        GET  /oidc/start               the portal asks the CRM to begin an OpenID Connect sign-in
 //
-// Needs PHP 8.1 with openssl, and nothing else. Tokens are checked as RS256, which relying parties have by default.
+// Over https add cookie_secure to the session. Needs PHP 8.1 with openssl, and nothing else. Tokens are checked as RS256, which relying parties have by default.
 
 declare(strict_types=1);
 
@@ -110,6 +110,7 @@ function begin(array $asked): string
         throw new NotAccepted('another issuer asks');
     }
     [$state, $verifier, $nonce] = [random(), random(), random()];
+    $_SESSION['begun'] = array_slice($_SESSION['begun'] ?? [], -20, null, true); // two calls may be on their way at once
     $_SESSION['begun'][$state] = ['verifier' => $verifier, 'nonce' => $nonce];
     return PORTAL . '/oauth/authorize?' . http_build_query([
         'response_type' => 'code',
@@ -206,17 +207,32 @@ function show(?array $claims): void
     page(200, "<h1>Welcome, $name</h1><pre>$told</pre>");
 }
 
+/** A field of the request, if it is text (PHP makes lists of `token[]`). */
+function text(array $fields, string $name): string
+{
+    return is_string($fields[$name] ?? null) ? $fields[$name] : '';
+}
+
+/** Refuse forms from elsewhere: or any page could sign its visitor in as somebody else. */
+function from_portal(): void
+{
+    if (($_SERVER['HTTP_ORIGIN'] ?? '') !== PORTAL) {
+        throw new NotAccepted('not from the portal');
+    }
+}
+
 header('Cache-Control: no-store');
 header('Referrer-Policy: no-referrer');
 session_start(['name' => 'crm_session', 'cookie_httponly' => true, 'cookie_samesite' => 'Lax', 'use_strict_mode' => true]);
 try {
+    $_SERVER['REQUEST_METHOD'] === 'POST' && from_portal();
     match ($_SERVER['REQUEST_METHOD'] . ' ' . parse_url($_SERVER['REQUEST_URI'], PHP_URL_PATH)) {
         'GET /' => show($_SESSION['agent'] ?? null),
-        'GET /redirect/login' => let_in(fn () => redeem($_GET['token'] ?? '', 'REDIRECT')),
-        'POST /form-post/login' => let_in(fn () => redeem($_POST['token'] ?? '', 'FORM_POST')),
-        'POST /signed/login' => let_in(fn () => used_once(verified($_POST['id_token'] ?? '', 'login+jwt', credentials('SIGNED')[0]))),
-        'GET /oidc/start' => go_to(begin($_GET)),
-        'GET /oidc/callback' => let_in(fn () => finish($_GET)),
+        'GET /redirect/login' => let_in(fn () => redeem(text($_GET, 'token'), 'REDIRECT')),
+        'POST /form-post/login' => let_in(fn () => redeem(text($_POST, 'token'), 'FORM_POST')),
+        'POST /signed/login' => let_in(fn () => used_once(verified(text($_POST, 'id_token'), 'login+jwt', credentials('SIGNED')[0]))),
+        'GET /oidc/start' => go_to(begin(array_filter($_GET, 'is_string'))),
+        'GET /oidc/callback' => let_in(fn () => finish(array_filter($_GET, 'is_string'))),
         default => page(404, 'Nothing here.'),
     };
 } catch (NotAccepted $reason) {

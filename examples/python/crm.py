@@ -35,6 +35,7 @@ PORT = int(os.environ.get("CRM_PORT", "18600"))
 HERE = f"http://127.0.0.1:{PORT}"
 ALGORITHMS = ["RS256", "ES256"]  # never what the token itself asks for
 CLOCKS_DIFFER = 30  # seconds
+MOST_BEGUN = 1000
 
 SESSIONS: dict[str, dict[str, Any]] = {}  # by cookie; a real CRM has sessions of its own
 BEGUN: dict[str, dict[str, str]] = {}  # OpenID Connect sign-ins that wait for their answer, by state
@@ -108,6 +109,8 @@ def begin(asked: dict[str, str]) -> tuple[str, str]:
     if asked.get("iss") != PORTAL:
         raise NotAccepted("another issuer asks")
     state, verifier, nonce = (secrets.token_urlsafe(32) for _ in range(3))
+    while len(BEGUN) >= MOST_BEGUN:  # anybody may begin one: the oldest go
+        BEGUN.pop(next(iter(BEGUN)), None)
     BEGUN[state] = {"verifier": verifier, "nonce": nonce}
     challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).decode().rstrip("=")
     query = {
@@ -124,10 +127,10 @@ def begin(asked: dict[str, str]) -> tuple[str, str]:
     return f"{PORTAL}/oauth/authorize?{urlencode(query)}", state
 
 
-def finish(answer: dict[str, str], state: str) -> dict[str, Any]:
-    """Exchange the code for what it says about the agent."""
+def finish(answer: dict[str, str], states: set[str]) -> dict[str, Any]:
+    """Exchange the code for what it says about the agent. `states` are those that this browser began."""
     begun = BEGUN.pop(answer.get("state", ""), None)
-    if begun is None or answer["state"] != state or answer.get("iss") != PORTAL:
+    if begun is None or answer["state"] not in states or answer.get("iss") != PORTAL:
         raise NotAccepted("not begun here, by this browser")
     if "code" not in answer:
         raise NotAccepted(answer.get("error", "no code"))
@@ -167,12 +170,15 @@ class CRM(BaseHTTPRequestHandler):
         elif path == "/oidc/start":
             self.begin(query)
         elif path == "/oidc/callback":
-            self.let_in(lambda: finish(query, self.cookie("crm_state")))
+            self.let_in(lambda: finish(query, self.states()))
         else:
             self.answer(404, "Nothing here.")
 
     def do_POST(self) -> None:
-        length = min(int(self.headers.get("Content-Length") or 0), 64 * 1024)
+        if self.headers.get("Origin") != PORTAL:  # or any page could sign its visitor in as somebody else
+            self.answer(403, "Agents come from the portal.")
+            return
+        length = min(max(int(self.headers.get("Content-Length") or 0), 0), 64 * 1024)
         form = dict(parse_qsl(self.rfile.read(length).decode()))
         if self.path == "/form-post/login":
             self.let_in(lambda: redeem(form.get("token", ""), "FORM_POST"))
@@ -201,7 +207,8 @@ class CRM(BaseHTTPRequestHandler):
         except NotAccepted as reason:
             self.answer(400, str(reason))
             return
-        self.go_to(address, f"crm_state={state}; Path=/oidc; HttpOnly; SameSite=Lax")
+        # Named after the state, for two calls may be on their way at once. Over https add Secure, here and below.
+        self.go_to(address, f"crm_state_{state[:8]}={state}; Path=/oidc; Max-Age=600; HttpOnly; SameSite=Lax")
 
     def show(self, claims: dict[str, Any] | None) -> None:
         if claims is None:
@@ -214,6 +221,10 @@ class CRM(BaseHTTPRequestHandler):
     def cookie(self, name: str) -> str:
         found = SimpleCookie(self.headers.get("Cookie", "")).get(name)
         return found.value if found else ""
+
+    def states(self) -> set[str]:
+        cookies = SimpleCookie(self.headers.get("Cookie", ""))
+        return {cookie.value for name, cookie in cookies.items() if name.startswith("crm_state_")}
 
     def go_to(self, address: str, cookie: str) -> None:
         self.send_response(303)

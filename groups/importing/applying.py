@@ -241,6 +241,9 @@ def _change(verdicts: dict[int, Verdict], entitled: dict[str, Entitled], pen: Pe
     rows = [
         dict(zip(KEPT, row, strict=True)) for row in Agent.objects.filter(pk__in=verdicts).values_list(*KEPT)
     ]
+    # Before an end that has come is put off, or what they were given before it would be worth something again.
+    now = timezone.now()
+    _stop([row["id"] for row in rows if row["ends_at"] and row["ends_at"] <= now])
     for row in rows:
         verdict = verdicts[row["id"]]
         said = [column for column, _, _ in verdict.notes if column in FIELDS]
@@ -257,7 +260,6 @@ def _change(verdicts: dict[int, Verdict], entitled: dict[str, Entitled], pen: Pe
     AgentCampaign.objects.filter(narrowing__agent__in=narrowed).delete()
     AgentEntitlement.objects.filter(agent__in=narrowed).delete()
     _list_clients(narrowed, entitled)
-    now = timezone.now()
     _stop(
         [row["id"] for row in rows if row["status"] != ACTIVE or (row["ends_at"] and row["ends_at"] <= now)]
     )

@@ -44,6 +44,16 @@ class AgentSessionQuerySet(models.QuerySet["AgentSession"]):
         """End those that are still open; how many."""
         return self.filter(ended_at=None).update(ended_at=Now(), end_reason=reason)
 
+    def going_on_as(self, session: "AgentSession") -> Self:
+        """What nothing has ended of this session: itself, or the one that renewed it meanwhile."""
+        return self.filter(sid=session.sid, agent=session.agent_id, ended_at=None)
+
+    def end_all_of(self, session: "AgentSession", reason: str) -> int:
+        """End this session, or the one that renewed it meanwhile; how many."""
+        going_on = self.going_on_as(session)
+        # Twice: one that begins while the first statement waits for the session it renews is seen by the second only.
+        return going_on.end(reason) or going_on.end(reason)
+
     def touch_if_due(self, session: "AgentSession") -> None:
         """Note that the session was used: at most once a minute. Needs `now`."""
         if now_of(session) - session.last_seen_at >= timedelta(minutes=1):
@@ -57,6 +67,9 @@ class AgentSession(models.Model):
     digest = models.CharField(max_length=64, unique=True)
     sid = models.CharField(max_length=32, default=new_sid)  # kept by the session that renews this one
     agent = models.ForeignKey(Agent, on_delete=models.CASCADE, related_name="sessions")
+    has_cookie = models.BooleanField(
+        default=True
+    )  # or it began over the message bus, and no browser holds it
     methods = models.JSONField(default=list)  # amr values (RFC 8176)
     started_at = models.DateTimeField(db_default=Now())
     last_seen_at = models.DateTimeField(db_default=Now())
@@ -102,6 +115,10 @@ class AgentSession(models.Model):
     def is_live(self) -> bool:
         """Whether it is open and not idle. Needs `now`."""
         return self.is_open() and now_of(self) < self.idle_at
+
+    def is_idle(self) -> bool:
+        """Whether it is open, and waits to be unlocked. Needs `now`."""
+        return self.is_open() and not self.is_live()
 
 
 def now_of(row: models.Model) -> datetime:

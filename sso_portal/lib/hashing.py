@@ -30,9 +30,20 @@ def _through_the_gate() -> Iterator[None]:
         _gate.release()
 
 
+def _can_be_right(password: str) -> bool:
+    """Whether anybody can have chosen it: it is not too long, and it is text (JSON can say half a character)."""
+    return len(password) <= LONGEST_PASSWORD and is_encodable(password)
+
+
+def is_encodable(text: str) -> bool:
+    """Whether UTF-8 can say this: no half of a surrogate pair is in it."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)
+
+
 def _comparable(password: str) -> str:
     # Cut first: normalising takes time that grows with the square of the length, and holds every other thread up.
-    return unicodedata.normalize("NFKC", password[:LONGEST_PASSWORD])
+    normal = unicodedata.normalize("NFKC", password[:LONGEST_PASSWORD])
+    return normal.encode(errors="replace").decode()  # never an error; see `_can_be_right`
 
 
 class PeopleHasher(Argon2PasswordHasher):
@@ -48,7 +59,7 @@ class PeopleHasher(Argon2PasswordHasher):
 
     def verify(self, password: str, encoded: str) -> bool:
         with _through_the_gate():
-            return super().verify(_comparable(password), encoded) and len(password) <= LONGEST_PASSWORD
+            return super().verify(_comparable(password), encoded) and _can_be_right(password)
 
     def harden_runtime(self, password: str, encoded: str) -> None:
         """Nothing to do: argon2 has no rounds to make up for (and Django calls this on a mismatch)."""

@@ -7,6 +7,8 @@ from django.core.validators import validate_email
 
 # A canonical name may be longer than the name (ligatures); this many times, and no more.
 LONGEST_CANONICAL = 3
+# Letters, marks and symbols that take no ink, which no category tells: fillers, a joiner, empty Braille.
+INKLESS = frozenset("\u034f\u115f\u1160\u2800\u3164\uffa0")
 BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
@@ -28,8 +30,9 @@ def why_not_text(text: str, *, longest: int) -> str:
 
 
 def why_not_username(name: str, *, longest: int) -> str:
-    """Why this cannot be a username: as any text, and no invisible (format) characters at all."""
-    if not name.isprintable() and any(unicodedata.category(c) == "Cf" for c in name):
+    """Why this cannot be a username: as any text, and no invisible characters at all."""
+    is_seen = name.isprintable() or not any(unicodedata.category(c) == "Cf" for c in name)
+    if not is_seen or not INKLESS.isdisjoint(name):
         return "holds characters that cannot be seen"
     if len(canonical_name(name[: longest + 1])) > LONGEST_CANONICAL * longest:
         return "is longer than it looks"

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Frame, Page, expect
+from playwright.sync_api import Browser, Frame, Page, Route, expect
 
 from tests.browser.acts import launcher_url, sign_in
 
@@ -226,6 +226,49 @@ def test_bus_says_when_it_cannot_renew_any_more(
     page.clock.fast_forward("05:01")
 
     wait_for(page, "AUTH.REFRESH_TOKEN_EXPIRED")
+
+
+def lose_answers(page: Page) -> list[str]:
+    """The portal renews, and its answer is lost on the way; how often it was asked."""
+    asked: list[str] = []
+
+    def lose(route: Route) -> None:
+        asked.append(route.request.url)
+        route.fetch()
+        route.abort()
+
+    page.route("**/bus/api/refresh", lose)
+    return asked
+
+
+def test_token_whose_answer_was_lost_is_not_shown_again(
+    page: Page, elsewhere: str, demo: dict[str, str]
+) -> None:
+    page.clock.install()
+    register(page, elsewhere)
+    send(page, "BUS.INIT", {"services": ["AUTH"]})
+    connect(page, demo)
+    asked = lose_answers(page)
+
+    page.clock.fast_forward("14:01")
+
+    wait_for(page, "AUTH.REFRESH_TOKEN_EXPIRED")
+    assert len(asked) == 1
+
+
+def test_session_is_restored_after_an_answer_was_lost(page: Page, nearby: str, demo: dict[str, str]) -> None:
+    page.clock.install()
+    page.goto(launcher_url(demo))
+    sign_in(page, demo)
+    register(page, nearby)
+    send(page, "BUS.INIT", {"services": ["AUTH"]})
+    wait_for(page, "AUTH.TOKEN_REFRESHED")
+    lose_answers(page)
+
+    page.clock.fast_forward("14:01")
+
+    given = wait_for(page, "AUTH.TOKEN_REFRESHED")
+    assert me_of(page, demo, given["idToken"]) == 200
 
 
 def test_without_init_the_host_hears_of_no_renewal(page: Page, elsewhere: str, demo: dict[str, str]) -> None:

@@ -27,17 +27,20 @@ class Browser:
             answer = self.session.get(address, allow_redirects=False, timeout=TIMEOUT)
             page = _Page.of(answer.text) if "text/html" in answer.headers.get("Content-Type", "") else None
             if page and page.asks and not answer.is_redirect:
-                answer = self._submit(page, address)
+                answer = self._submit(page, answer)
             if not answer.is_redirect:
                 assert answer.ok, f"{address} answered {answer.status_code}: {answer.text}"
                 return address
             address = urljoin(answer.url, answer.headers["Location"])
         raise AssertionError(f"Redirected without an end, at last to {address}")
 
-    def _submit(self, page: "_Page", address: str) -> requests.Response:
+    def _submit(self, page: "_Page", shown: requests.Response) -> requests.Response:
+        is_told = shown.headers.get("Referrer-Policy", "") != "no-referrer"  # as browsers do (Fetch, 3.2)
+        origin = "/".join(shown.url.split("/")[:3]) if is_told else "null"
         body = page.fields | {name: said for name, said in self.said.items() if name in page.fields}
-        action = urljoin(address, page.action)
-        return self.session.post(action, data=body, allow_redirects=False, timeout=TIMEOUT)
+        action = urljoin(shown.url, page.action)
+        headers = {"Origin": origin}
+        return self.session.post(action, data=body, headers=headers, allow_redirects=False, timeout=TIMEOUT)
 
 
 class _Page(HTMLParser):

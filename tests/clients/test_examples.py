@@ -98,8 +98,22 @@ def test_example_lets_nobody_in_twice(crm, demo, robin, monkeypatch):
             robin.visit(pop_of(demo, way))
             sent.append((way, seen[-1]))
         for way, (method, address, form) in sent:
-            answer = thief.request(method, address, data=form, allow_redirects=False, timeout=20)
+            headers = {"Origin": demo["PORTAL_URL"]}
+            answer = thief.request(
+                method, address, data=form, headers=headers, allow_redirects=False, timeout=20
+            )
             assert answer.status_code == 403, way
+
+
+def test_example_takes_nobody_from_another_page(crm, demo, robin, monkeypatch):
+    """A page elsewhere posts a login of its own into somebody's browser: he would work as whom he is not."""
+    seen = _arrivals(robin, crm, monkeypatch)
+    robin.visit(pop_of(demo, "FORM_POST"))
+    robin.visit(pop_of(demo, "SIGNED"))
+
+    for _, address, form in seen:
+        answer = requests.post(address, form, headers={"Origin": "https://evil.example"}, timeout=20)
+        assert answer.status_code == 403
 
 
 def _arrivals(browser: Browser, crm: str, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str, object]]:

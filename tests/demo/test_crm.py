@@ -33,6 +33,13 @@ def test_login_by_form_opens_the_customer(browser: Browser, portal: Portal) -> N
     assert "+12125550142" in browser.get("/").text
 
 
+def test_form_of_another_page_signs_nobody_in(browser: Browser, portal: Portal) -> None:
+    answer = browser.post("/sso/login", f"token={portal.says(TOKEN)}", Origin="https://evil.example")
+
+    assert answer.status == 403
+    assert portal.asked == []
+
+
 def test_login_asks_as_the_company_of_the_host(browser: Browser, portal: Portal) -> None:
     browser.host = "sandboxdemo.localhost"
     browser.get(f"/sso/login?token={portal.says(TOKEN, client='sandboxdemo')}")

@@ -148,13 +148,14 @@ def test_chosen_password_ends_the_other_sessions(newcomer, pending, choose):
     assert session.end_reason == "password"
 
 
-def test_chosen_password_renews_the_session_of_its_browser(newcomer, pending, choose):
+def test_chosen_password_ends_the_session_of_its_browser_too(newcomer, pending, choose):
     session = factories.AgentSessionFactory(agent=newcomer)
 
-    choose(pending, replaces=session)
+    chosen = choose(pending, replaces=session)
 
     session.refresh_from_db()
-    assert session.end_reason == "renewed"
+    assert session.end_reason == "password"
+    assert chosen.session.sid != session.sid
 
 
 def test_proof_is_worthless_after_the_choice(pending, choose):

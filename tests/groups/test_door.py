@@ -1,6 +1,7 @@
 """The group's door over HTTP: the sign-in page, and the way straight on to where the agent was going."""
 
 import re
+from datetime import timedelta
 from urllib.parse import quote
 
 import pytest
@@ -540,6 +541,25 @@ def test_sign_out_ends_the_session(session, client):
     session.refresh_from_db()
     assert session.end_reason == "signed_out"
     assert response.cookies["agent"].value == ""
+
+
+def test_sign_out_ends_a_session_past_its_longest(session, client):
+    AgentSession.objects.update(started_at=Now() - timedelta(hours=13), ends_at=Now() - timedelta(seconds=1))
+
+    client.post("/sso/sign-out")
+
+    session.refresh_from_db()
+    assert session.end_reason == "signed_out"
+
+
+def test_sign_out_with_the_cookie_of_before_ends_what_renewed_it(session, client, post_sign_in):
+    secret = client.cookies["agent"].value
+    post_sign_in()
+    client.cookies["agent"] = secret
+
+    client.post("/sso/sign-out")
+
+    assert not AgentSession.objects.filter(ended_at=None).exists()
 
 
 def test_sign_out_is_recorded_once(session, client):

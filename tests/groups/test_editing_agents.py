@@ -194,6 +194,16 @@ def test_end_date_that_has_come_ends_the_sessions(agent, change, days, reason):
     assert session.end_reason == reason
 
 
+def test_end_date_that_has_come_ends_the_sessions_before_it_is_put_off(agent, change):
+    Agent.objects.update(ends_at=timezone.now() - timedelta(days=1))
+    session = factories.AgentSessionFactory(agent=agent)
+
+    change(ends_at=None)
+
+    session.refresh_from_db()
+    assert session.end_reason == "stopped"
+
+
 # --- Many --------------------------------------------------------------------------------------------------------
 
 
@@ -206,6 +216,16 @@ def test_end_date_of_many_is_set_where_it_differs(group, act):
     assert set(Agent.objects.values_list("ends_at", flat=True)) == {NEXT_YEAR}
     events = Event.objects.filter(action="agent.update")
     assert {event.agent for event in events} == {agent.subject for agent in agents}
+
+
+def test_end_date_of_many_that_has_come_ends_the_sessions_before_it_is_put_off(group, act):
+    ended = factories.AgentFactory(group=group, ends_at=timezone.now() - timedelta(days=1))
+    session = factories.AgentSessionFactory(agent=ended)
+
+    set_end_of_many([ended], NEXT_YEAR, group=group, **act)
+
+    session.refresh_from_db()
+    assert session.end_reason == "stopped"
 
 
 def test_end_date_of_many_that_has_come_ends_their_sessions(group, act):

@@ -220,6 +220,19 @@ def test_unlocking_asks_for_the_password_alone(app, type_password, type_code, cl
     assert AgentSession.objects.get(ended_at=None).methods == ["pwd", "mfa"]
 
 
+def test_signing_in_again_while_signed_in_asks_for_the_code(app, type_password, type_code, time_machine):
+    type_password()
+    type_code(code_of(TOTP_SECRET))
+    session = AgentSession.objects.get()
+
+    assert type_password()["Location"].startswith("/sso/second-factor")
+    session.refresh_from_db()
+    assert session.ended_at is None
+
+    type_code(code_of(TOTP_SECRET, steps=1))
+    assert AgentSession.objects.get(ended_at=None).sid == session.sid
+
+
 def test_session_without_the_factor_does_not_unlock_once_the_group_demands_one(type_password, group, client):
     type_password()
     AgentSession.objects.update(idle_at="2020-01-01T00:00:00Z")

@@ -96,6 +96,24 @@ def test_session_that_ended_keeps_its_first_reason(agent):
     assert (ended_again, end_of(session)) == (0, "limit")
 
 
+@pytest.mark.parametrize(("username", "reason"), [("alice", "signed_out"), ("bob", "switched")])
+def test_session_past_its_longest_is_ended_and_not_renewed(agent, group, attempt, username, reason):
+    factories.AgentFactory(group=group, username="bob")
+    session = factories.AgentSessionFactory(agent=agent)
+    AgentSession.objects.update(started_at=Now() - timedelta(hours=13), ends_at=Now() - timedelta(seconds=1))
+
+    begun = attempt(username=username, replaces=session).session
+
+    assert end_of(session) == reason
+    assert begun.sid != session.sid
+
+
+def test_session_that_is_about_to_end_takes_no_room(three_sessions, attempt):
+    attempt(instead_of=three_sessions[2].sid)
+
+    assert [end_of(session) for session in three_sessions] == ["", "", ""]
+
+
 SECRET = "as_the-secret-of-the-session-under-test"
 
 

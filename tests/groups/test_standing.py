@@ -16,6 +16,7 @@ from groups.standing import (
     act_on_all,
     end_session,
     end_sessions,
+    end_sessions_of_group,
     end_sessions_of_many,
     give_activation_codes,
     remove_factor,
@@ -45,6 +46,14 @@ def test_sign_out_ends_one_session(sessions, caller):
     sign_out(sessions[0], caller=caller)
 
     assert ends() == {"signed_out", ""}
+
+
+def test_group_that_is_switched_off_ends_its_sessions(sessions, group, other_group):
+    factories.AgentSessionFactory(agent=factories.AgentFactory(group=other_group))
+
+    assert end_sessions_of_group(group) == 2
+
+    assert AgentSession.objects.get(ended_at=None).agent.group == other_group
 
 
 def test_sign_out_of_a_session_that_ended_is_not_recorded(sessions, caller):

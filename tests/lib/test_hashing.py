@@ -58,3 +58,7 @@ def test_gate_is_free_again_after_a_broken_hash():
         hashing.PeopleHasher().encode("correct horse battery", salt=None)
 
     assert hashing._gate._value == before
+
+
+def test_what_is_no_text_is_wrong_and_no_error():
+    assert not check_password("\ud800abc", make_password("?abc"))

@@ -323,6 +323,55 @@ def test_a_family_of_the_bus_goes_on_without_a_client(session, renew):
     assert families.standing_of_access(renewed.tokens.access).login is None
 
 
+# --- Written down ----------------------------------------------------------------------------------------------------
+
+
+def test_a_spent_token_shown_again_and_again_does_not_fill_the_log(tokens, renew, settings):
+    settings.RATE_LIMITS = True
+    settings.LIMITS_PER_MINUTE = settings.LIMITS_PER_MINUTE | {"recorded refusals": 2}
+    renew(tokens.refresh)
+
+    for _ in range(5):
+        with pytest.raises(Refused):
+            renew(tokens.refresh)
+
+    # The one that revoked, and two more.
+    assert Event.objects.filter(action="login.refresh", outcome=Outcome.REFUSED).count() == 3
+
+
+@pytest.mark.parametrize("is_public", [False, True])
+def test_what_a_public_party_makes_up_does_not_fill_the_log(renew, relying_party, settings, is_public):
+    settings.RATE_LIMITS = True
+    settings.LIMITS_PER_MINUTE = settings.LIMITS_PER_MINUTE | {"recorded refusals": 2}
+    relying_party.is_public = is_public
+
+    for _ in range(5):
+        with pytest.raises(Refused):
+            renew("rt_nothing")
+
+    assert Event.objects.filter(action="login.refresh").count() == (2 if is_public else 5)
+
+
+def test_a_public_party_is_not_named_as_who_acts(tokens, renew, relying_party):
+    relying_party.is_public = relying_party.needs_pkce = True
+    relying_party.save()
+
+    renew(tokens.refresh)
+
+    event = Event.objects.get(action="login.refresh")
+    assert (event.actor, event.details) == ("anonymous", {"party": relying_party.named})
+
+
+def test_a_public_partys_revocation_does_not_name_it_as_who_acts(tokens, relying_party, caller):
+    relying_party.is_public = relying_party.needs_pkce = True
+    relying_party.save()
+
+    families.give_back(tokens.refresh, relying_party=relying_party, caller=caller)
+
+    event = Event.objects.get(action="login.revoke")
+    assert (event.actor, event.details["party"]) == ("anonymous", relying_party.named)
+
+
 # --- Given back ------------------------------------------------------------------------------------------------------
 
 

@@ -166,16 +166,23 @@ def change(request: HttpRequest, membership: Membership) -> HttpResponseBase:
     terms = terms_of(membership.group)
     form = form_of(BusSettingsForm, request)
     form.initial = {name: getattr(terms, name) for name in form.fields} | dict(form.initial)
+    status = 200
     if request.method == "POST" and form.is_valid():
-        changed = change_settings(
-            membership.group, form.cleaned_data, by=membership.actor, caller=caller_of(request)
-        )
-        if changed:
-            messages.success(request, _("Saved. What was given out before goes on as it was."))
+        try:
+            changed = change_settings(
+                membership.group, form.cleaned_data, by=membership.actor, caller=caller_of(request)
+            )
+        except Refused as refused:
+            audit.record_refusal(refused, caller=caller_of(request))
+            form.add_error(refused.refusal.field or None, refused.refusal.message)
+            status = refused.refusal.status
         else:
-            messages.info(request, _("Nothing was changed."))
-        return _back(membership)
-    return show(request, membership, "tokens/bus_settings.html", TAB | {"form": form})
+            if changed:
+                messages.success(request, _("Saved. What was given out before goes on as it was."))
+            else:
+                messages.info(request, _("Nothing was changed."))
+            return _back(membership)
+    return show(request, membership, "tokens/bus_settings.html", TAB | {"form": form}, status=status)
 
 
 @change_keys

@@ -87,7 +87,7 @@ class MultipartParser(StrictFormParser):
             # In UTF-8 whatever the content type says: some of the charsets it may name cannot read text at all.
             parser = MultiPartParser(request.META, stream, request._request.upload_handlers, "utf-8")
             fields, _files = parser.parse()
-        except (MultiPartParserError, SuspiciousOperation, ValueError) as error:
+        except (MultiPartParserError, SuspiciousOperation, ValueError, LookupError) as error:
             raise Refused(INVALID_FORM) from error
         return {name: str(fields[name]) for name in fields if fields.getlist(name)}
 
@@ -104,7 +104,7 @@ class CreateSsoToken(Door):
         identifier = _field(request, "identifier") or _field(request, "username")
         secret = _field(request, "secret") or _field(request, "password")
         about: dict[str, Any] = {"details": {"identifier": identifier[:LONGEST_IDENTIFIER]}}
-        if any(request.query_params.get(name) for name in CREDENTIALS):
+        if any(any(request.query_params.getlist(name)) for name in CREDENTIALS):
             raise Refused(replace(FAILED, detail="credentials in the query"), about)
         if not identifier or not secret:
             raise Refused(FAILED, about)

@@ -7,7 +7,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from groups.models import Agent, AgentSession, Group
+from groups.models import Agent, AgentSession, Group, PasswordProfile
 from tokens.models.relying_party import ADDRESS_LENGTH, why_not_address
 from tokens.models.spent_once import SpentOnce, SpentOnceQuerySet
 
@@ -40,6 +40,11 @@ class BusSettings(models.Model):
 
     def __str__(self) -> str:
         return f"bus of {self.group}"
+
+    @property
+    def is_legacy(self) -> bool:
+        """Whether it gives the long-lived token: never under the card industry's rules, whatever was set before."""
+        return self.gives_legacy_token and self.group.password_profile != PasswordProfile.PCI
 
 
 class BusUse(models.TextChoices):

@@ -1,5 +1,6 @@
 """Relying parties: clients' systems that trust us, with the addresses that they registered."""
 
+import re
 import secrets
 from typing import ClassVar
 from urllib.parse import urlsplit
@@ -15,6 +16,8 @@ from groups.models import NAME_LENGTH, Client, validate_text
 
 ADDRESS_LENGTH = 500
 LONGEST_REFRESH_HOURS = 90 * 24
+NEVER_IN_ADDRESS = frozenset(" \\\"'<>;,|{}^")
+HOST_AND_PORT = re.compile(r"([a-z0-9.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
 
 
 def new_identifier() -> str:
@@ -32,14 +35,17 @@ def why_not_address(url: str, *, origin: bool = False) -> str:
         port = parts.port
     except ValueError:
         return _("This is not an address.")
-    if not parts.hostname or not url.isascii() or any(c in url for c in " \\\"'<>;,") or port == 0:
+    # Line ends and tabs too, which urlsplit passes over.
+    is_plain = url.isascii() and url.isprintable() and NEVER_IN_ADDRESS.isdisjoint(url)
+    if not parts.hostname or not is_plain or port == 0:
         return _("This is not an address.")
     is_local = parts.hostname in ("127.0.0.1", "::1", "localhost")
     if parts.scheme != "https" and not (parts.scheme == "http" and (settings.DEMO or is_local)):
         return _("The address must begin with https://.")
     if parts.username is not None or parts.password is not None or "#" in url or "*" in url:
         return _("The address must hold no user, no fragment and no wildcard.")
-    if origin and (parts.path or parts.query or url != url.lower()):
+    is_origin = url == f"{parts.scheme}://{parts.netloc}" and HOST_AND_PORT.fullmatch(parts.netloc)
+    if origin and not is_origin:
         return _("An origin is scheme, host and port alone, like https://crm.example.com.")
     return ""
 

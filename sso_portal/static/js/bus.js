@@ -22,10 +22,11 @@ let timer;
 let queue = Promise.resolve(); // one message after the other
 
 class Refused extends Error {
-  constructor({ code, message }, { isPassing = false } = {}) {
+  constructor({ code, message }, { isPassing = false, isLost = false } = {}) {
     super(message);
     this.told = { code, message };
     this.isPassing = isPassing; // worth another try
+    this.isLost = isLost; // the portal may have done what it was asked for
   }
 }
 
@@ -126,6 +127,7 @@ function take(told) {
   const now = Date.now();
   held = {
     credentials: told.credentials,
+    user: told.currentUser.id,
     expiresAt: now + told.expiresIn * 1000,
     endsAt: now + told.endsIn * 1000,
   };
@@ -152,6 +154,7 @@ function wait() {
   const left = due - Date.now();
   if (left > 0) timer = setTimeout(wait, Math.min(left, LONGEST_TIMER));
   else if (isLast) end();
+  else if (!navigator.onLine) timer = setTimeout(wait, FIRST_PAUSE); // better not asked than not heard
   else refresh();
 }
 
@@ -159,13 +162,29 @@ async function refresh() {
   const mine = held;
   const isStillMine = () => held === mine; // or another sign-in, or a log-out, came meanwhile
   try {
-    const told = await insist("refresh", { refreshToken: mine.credentials.refreshToken }, isStillMine);
+    const told = await renewal(mine, isStillMine);
     if (!isStillMine()) return;
     take(told);
     tell("AUTH.TOKEN_REFRESHED", held.credentials);
   } catch (error) {
     if (isStillMine()) end();
   }
+}
+
+/**
+ * What follows on what is held. A refresh token whose answer was lost may be spent, and shown again it would end
+ * everything: then the browser's session is asked, if it is of the same agent.
+ */
+async function renewal(mine, isWanted) {
+  try {
+    const { refreshToken } = mine.credentials;
+    return await insist("refresh", { refreshToken }, (error) => !error.isLost && isWanted());
+  } catch (error) {
+    if (!error.isLost || !isWanted()) throw error;
+  }
+  const told = await insist("session", {}, isWanted);
+  if (told.currentUser.id !== mine.user) throw invalid("the browser's session is another agent's");
+  return told;
 }
 
 function end() {
@@ -189,20 +208,23 @@ async function ask(what, body) {
     });
     told = await answer.json();
   } catch {
-    throw new Refused({ code: "unavailable", message: "The portal cannot be reached." }, { isPassing: true });
+    const message = "The portal cannot be reached.";
+    throw new Refused({ code: "unavailable", message }, { isPassing: true, isLost: true });
   }
   if (answer.ok) return told;
+  const isLost = answer.status >= 500 && answer.status !== 503;
   const isPassing = answer.status === 429 || answer.status >= 500;
-  throw new Refused(told.error ?? { code: "unavailable", message: "The portal cannot answer." }, { isPassing });
+  const error = told.error ?? { code: "unavailable", message: "The portal cannot answer." };
+  throw new Refused(error, { isPassing, isLost });
 }
 
 /** Asks until the portal says yes or no, or until nobody wants to know any more. */
-async function insist(what, body, isWanted = () => true) {
+async function insist(what, body, isWanted = (_error) => true) {
   for (let pause = FIRST_PAUSE; ; pause = Math.min(2 * pause, LONGEST_PAUSE)) {
     try {
       return await ask(what, body);
     } catch (error) {
-      if (!error.isPassing || !isWanted()) throw error;
+      if (!error.isPassing || !isWanted(error)) throw error;
     }
     await new Promise((done) => setTimeout(done, pause));
   }

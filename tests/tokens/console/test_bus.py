@@ -186,6 +186,17 @@ def test_legacy_token_is_switched_on_with_a_warning_on_the_page(console, bus_pag
     assert "Whoever copies it is the agent for as long" in words_of(console.get(bus_page))
 
 
+def test_legacy_token_is_refused_to_the_card_industry(console, bus_page, group):
+    type(group).objects.update(password_profile="pci", needs_second_factor=True, idle_minutes=15)
+
+    form = {"refresh_hours": 12, "gives_legacy_token": "on", "legacy_days": 30}
+    response = console.post(f"{bus_page}settings/", form)
+
+    assert response.status_code == 400
+    assert "no long-lived token" in words_of(response)
+    assert not BusSettings.objects.exists()
+
+
 def test_nothing_changed_writes_nothing(console, bus_page):
     console.post(f"{bus_page}settings/", {"refresh_hours": 12, "legacy_days": 90})
 

@@ -9,7 +9,7 @@ from rest_framework.response import Response
 from accounts import lockout
 from groups import cookies, standing
 from groups.signing_in import WRONG
-from sso_portal.lib.hashing import LONGEST_PASSWORD
+from sso_portal.lib.hashing import LONGEST_PASSWORD, is_encodable
 from sso_portal.lib.refusals import Refusal, Refused
 from tokens import connecting
 from tokens.dialects.base import TOO_MANY, json_body, text_field
@@ -138,5 +138,8 @@ def _password_of(body: dict[str, Any]) -> str:
         raise Refused(Refusal("missing_field", "password is required, as text.", 400, field="password"))
     if len(password) > LONGEST_PASSWORD:
         why = f"password is longer than {LONGEST_PASSWORD} characters."
+        raise Refused(Refusal("invalid_field", why, 400, field="password"))
+    if not is_encodable(password):
+        why = "password has half of a surrogate pair in it."
         raise Refused(Refusal("invalid_field", why, 400, field="password"))
     return password

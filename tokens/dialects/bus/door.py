@@ -5,12 +5,14 @@ from typing import Any
 from django.conf import settings
 from django.db.models import Exists, OuterRef
 from rest_framework.request import Request
+from rest_framework.response import Response
 
+from accounts import lockout
 from groups.door import UNKNOWN_GROUP
 from groups.models import Group
 from sso_portal.lib.refusals import Refusal, Refused
 from sso_portal.lib.web import origin_of
-from tokens.dialects.base import Door
+from tokens.dialects.base import TOO_MANY, Door
 from tokens.dialects.bus.page import Page, unseal
 from tokens.models import BusAddress, BusUse
 
@@ -19,10 +21,32 @@ FOREIGN = Refusal("foreign_request", "Only the bus page itself may ask here.", 4
 NOT_REGISTERED = Refusal("origin_not_registered", "This origin is not registered for the bus.", 403)
 
 
+GUESSES = {"invalid_code", "invalid_grant", NOT_REGISTERED.code}
+
+
 class BusDoor(Door):
     """An address below /bus/ for software."""
 
     name = "bus"
+    is_admitted = False
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        self.is_admitted = True
+
+    def blames_credentials(self, refusal: Refusal) -> bool:
+        return refusal.code in GUESSES or super().blames_credentials(refusal)
+
+    def handle_exception(self, exc: Exception) -> Response:
+        # What is shown in the body is judged after `admit`, which counts for itself.
+        if (
+            self.is_admitted
+            and isinstance(exc, Refused)
+            and self.blames_credentials(exc.refusal)
+            and not lockout.may_go_on(limit="refused credentials", who=self.caller.address_text)
+        ):
+            exc = Refused(TOO_MANY, exc.about, recorded=exc.recorded, retry_after=60)
+        return super().handle_exception(exc)
 
     def word(self, refusal: Refusal) -> dict[str, Any]:
         return {"error": {"code": refusal.code, "message": refusal.message}}

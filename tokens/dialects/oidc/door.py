@@ -20,6 +20,7 @@ from tokens.dialects.base import (
 from tokens.models import RegisteredAddress, RelyingParty, RelyingPartySecret, Use
 
 IDENTIFIER = re.compile(r"[\x21-\x7e]{1,64}")
+OURS = re.compile(r"rp_\w{1,61}", re.ASCII)
 ORIGIN = re.compile(r"https?://[\x21-\x7e]{1,300}")
 LONGEST_SECRET = 256
 PREFLIGHT_KEPT = 600  # seconds
@@ -127,7 +128,8 @@ class PartyDoor(OAuthDoor):
                 raise Refused(TWO_NAMES)
         party = self._confidential(name, secret) if secret else self._public(name)
         if party is None:
-            raise Refused(INVALID_CLIENT, {"details": {"identifier": name[:64]}})
+            # Anything else may be a secret that was sent in its place.
+            raise Refused(INVALID_CLIENT, {"details": {"identifier": name}} if OURS.fullmatch(name) else {})
         return party
 
     def _confidential(self, name: str, secret: str) -> RelyingParty | None:

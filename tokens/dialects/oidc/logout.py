@@ -75,7 +75,7 @@ def logout(request: HttpRequest) -> HttpResponseBase:
 @csrf_protect
 def _ask_or_sign_out(request: HttpRequest) -> HttpResponseBase:
     asked = LogoutRequest.parse(request.GET)
-    session = _open_session(request)
+    session = cookies.session_to_end(request)
     if request.method == "POST" and session:
         standing.sign_out(session, caller=caller_of(request))
     if session is None or request.method == "POST":
@@ -109,11 +109,6 @@ def _signed_out(request: HttpRequest, session: AgentSession | None) -> HttpRespo
 def _about(session: AgentSession | None) -> dict[str, Any]:
     group = session.agent.group if session else None
     return {"group": group, "brand": brand_of(group) if group else None}
-
-
-def _open_session(request: HttpRequest) -> AgentSession | None:
-    session = cookies.sessions_of(request).first()
-    return session if session and session.is_open() else None
 
 
 def _value_of(name: str, query: QueryDict) -> str:

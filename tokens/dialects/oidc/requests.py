@@ -237,6 +237,11 @@ def _wrong_in_binding(party: RelyingParty, query: QueryDict) -> Iterator[tuple[s
         yield "invalid_request", "nonce is required where an ID token is asked for."
     if not nonce and not challenge:
         yield "invalid_request", "nonce is required without PKCE."
+    if not challenge and OPENID not in _value(query, "scope").split(" "):
+        yield (
+            "invalid_scope",
+            "Without PKCE, the scope openid is required: only an ID token brings the nonce back.",
+        )
 
 
 def _wrong_in_wishes(query: QueryDict) -> Iterator[tuple[str, str]]:

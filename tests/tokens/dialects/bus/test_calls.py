@@ -220,6 +220,7 @@ def test_sign_in_begins_a_session_that_no_cookie_holds(sign_in, agent):
     session = AgentSession.objects.get(agent=agent)
     assert not response.cookies
     assert TokenFamily.objects.get().session == session
+    assert not session.has_cookie
     assert session.idle_at == session.ends_at
     assert abs(session.ends_at - TokenFamily.objects.get().ends_at) < timedelta(seconds=1)
 
@@ -708,7 +709,7 @@ def test_a_refresh_is_one_round_of_selects_and_one_transaction(refresh, given):
     sent = statements_of(lambda: refresh(given))
 
     assert sent.count("SELECT") <= 6
-    assert sent.count("INSERT") == 3
+    assert sent.count("INSERT") == 4  # one of them the first tally of this minute
 
 
 def test_more_entitlements_cost_no_more(sign_in, group):
@@ -718,3 +719,109 @@ def test_more_entitlements_cost_no_more(sign_in, group):
         factories.EntitlementFactory(group=group)
 
     assert len(statements_of(sign_in)) == len(few)
+
+
+# --- Hostile, stricter, too often ------------------------------------------------------------------------------------
+
+
+def test_a_password_with_half_a_character_is_refused(call, agent):
+    body = b'{"email": "alice", "password": "\\ud800abc"}'
+
+    assert_refused(call("sign-in", body), 400, "invalid_field")
+
+
+def test_a_browsers_session_that_is_never_idle_is_not_ended_by_the_next_code(call, session, agent, caller):
+    AgentSession.objects.update(idle_at=F("ends_at"))
+    codes = [issue_code(session, redirect_url=REDIRECT, caller=caller) for _ in range(2)]
+    first = call("code", {"code": codes[0], "redirectUrl": REDIRECT}).json()["credentials"]["refreshToken"]
+
+    second = call("code", {"code": codes[1], "redirectUrl": REDIRECT, "replaces": first})
+
+    assert second.status_code == 200
+    assert AgentSession.objects.get().ended_at is None
+
+
+def test_a_code_never_ends_its_own_session(call, session, agent, caller):
+    AgentSession.objects.update(has_cookie=False)
+    codes = [issue_code(session, redirect_url=REDIRECT, caller=caller) for _ in range(2)]
+    first = call("code", {"code": codes[0], "redirectUrl": REDIRECT}).json()["credentials"]["refreshToken"]
+
+    call("code", {"code": codes[1], "redirectUrl": REDIRECT, "replaces": first})
+
+    assert AgentSession.objects.get().ended_at is None
+
+
+def test_signing_in_again_leaves_the_browsers_session_its_place(sign_in, session, group):
+    Group.objects.update(sessions_per_agent=2)
+    given = sign_in().json()["credentials"]["refreshToken"]
+
+    for _ in range(2):
+        given = sign_in(replaces=given).json()["credentials"]["refreshToken"]
+
+    assert AgentSession.objects.get(pk=session.pk).ended_at is None
+    assert AgentSession.objects.filter(ended_at=None).count() == 2
+
+
+def test_a_second_factor_that_is_demanded_since_ends_what_was_given(refresh, given):
+    Group.objects.update(needs_second_factor=True)
+
+    assert_refused(refresh(given), 400, "invalid_grant")
+    assert Event.objects.filter(action="login.refresh").latest("pk").details["why"] == "second factor missing"
+
+
+def test_a_second_factor_that_the_agent_set_up_since_ends_what_was_given(refresh, given, agent):
+    AgentFactor.objects.create(agent=agent, secret=encrypt("A" * 32), last_counter=0)
+
+    assert_refused(refresh(given), 400, "invalid_grant")
+
+
+def test_what_began_with_a_second_factor_goes_on(call, refresh, session, group, caller, entitlement):
+    AgentSession.objects.update(methods=["pwd", "mfa"])
+    session.refresh_from_db()
+    code = issue_code(session, redirect_url=REDIRECT, caller=caller)
+    given = call("code", {"code": code, "redirectUrl": REDIRECT}).json()["credentials"]["refreshToken"]
+    Group.objects.update(needs_second_factor=True)
+
+    assert refresh(given).status_code == 200
+
+
+def test_a_group_of_the_card_industry_gives_no_legacy_token(call, session, group, caller, entitlement):
+    BusSettings.objects.create(group=group, gives_legacy_token=True)
+    AgentSession.objects.update(methods=["pwd", "mfa"])
+    Group.objects.update(password_profile="pci", needs_second_factor=True, idle_minutes=15)
+    code = issue_code(session, redirect_url=REDIRECT, caller=caller)
+
+    credentials = call("code", {"code": code, "redirectUrl": REDIRECT}).json()["credentials"]
+
+    assert credentials.keys() == {"idToken", "refreshToken"}
+
+
+@pytest.mark.parametrize(
+    ("what", "body"),
+    [
+        ("code", {"code": "bc_x", "redirectUrl": REDIRECT}),
+        ("refresh", {"refreshToken": "rt_x"}),
+        ("register", {"origin": "https://evil.example"}),
+    ],
+)
+def test_guesses_have_an_end(call, group, settings, what, body):
+    settings.RATE_LIMITS = True
+    settings.LIMITS_PER_MINUTE = settings.LIMITS_PER_MINUTE | {"refused credentials": 2}
+
+    statuses = [call(what, body).status_code for _ in range(3)]
+
+    assert statuses[0] == statuses[1] != 429
+    assert statuses[2] == 429
+
+
+def test_a_sign_in_is_renewed_only_so_often_a_minute(refresh, given, settings):
+    settings.RATE_LIMITS = True
+    settings.LIMITS_PER_MINUTE = settings.LIMITS_PER_MINUTE | {"bus": 1}
+    following = refresh(given).json()["credentials"]["refreshToken"]
+
+    response = refresh(following)
+
+    assert_refused(response, 429, "too_many_requests")
+    assert response.headers["Retry-After"] == "60"
+    settings.RATE_LIMITS = False
+    assert refresh(following).status_code == 200

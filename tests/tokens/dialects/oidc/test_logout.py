@@ -1,11 +1,13 @@
 """Log-out that a relying party begins: whom it asks, where it leads, and what it never does."""
 
 import time
+from datetime import timedelta
 from urllib.parse import urlencode
 
 import pytest
 from django.conf import settings
 from django.test import Client as Browser
+from django.utils import timezone
 
 from accounts.models import Event
 from groups.models import AgentSession
@@ -114,6 +116,16 @@ def test_button_ends_the_session_and_leads_back_with_the_state(press, hint, sess
     assert answer.cookies[settings.AGENT_COOKIE_NAME].value == ""
     assert is_over(session)
     assert Event.objects.get(action="agent.sign_out").actor == f"agent:{session.agent.subject}"
+
+
+def test_button_ends_a_session_past_its_longest(press, refresh, given, session):
+    long_ago = timezone.now() - timedelta(hours=13)
+    AgentSession.objects.update(started_at=long_ago, ends_at=long_ago + timedelta(hours=12))
+
+    press()
+
+    assert is_over(session)
+    assert refresh(given["refresh_token"]).status_code == 400
 
 
 def test_state_is_added_to_an_address_with_a_query(press, party):
