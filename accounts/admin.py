@@ -26,7 +26,7 @@ def admin_view(view: View, cacheable: bool = False) -> View:
     return _admin_view(asking_again(view), cacheable)
 
 
-admin.site.admin_view = admin_view  # type: ignore[method-assign]
+admin.site.admin_view = admin_view  # type: ignore[method-assign,assignment]
 
 
 class Audited:

@@ -122,7 +122,7 @@ def sign_in_by_address(environ: WSGIEnvironment, company: Company) -> Answer:
 
 
 def sign_in_by_form(environ: WSGIEnvironment, company: Company) -> Answer:
-    """Sign in the agent whom a form of the portal brought: any other page could bring somebody else than who sits there."""
+    """Sign in the agent whom a form of the portal brought; another page could bring anybody."""
     if environ.get("HTTP_ORIGIN", CONFIGURATION.portal_url) != CONFIGURATION.portal_url:
         return not_accepted(company)
     return sign_in(environ, company, token=token_in(form_of(environ)))

@@ -21,7 +21,17 @@ SCOPES = (OPENID, PROFILE, EMAIL, GROUPS, CALL, OFFLINE)
 CLAIMS = (
     *("iss", "sub", "aud", "iat", "exp", "jti", "nonce", "at_hash"),
     *("sid", "auth_time", "amr", "acr"),
-    *("preferred_username", "name", "email", "email_verified", "group", "departments", "campaigns", "call", "destination"),
+    *(
+        "preferred_username",
+        "name",
+        "email",
+        "email_verified",
+        "group",
+        "departments",
+        "campaigns",
+        "call",
+        "destination",
+    ),
 )
 # The type of a signed hand-off, so that it never passes for the ID token of a sign-in (RFC 8725, section 3.11).
 HAND_OFF_TYPE = "login+jwt"

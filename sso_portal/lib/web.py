@@ -11,7 +11,9 @@ from sso_portal.lib.addresses import Address, client_address
 from sso_portal.lib.refusals import Refusal, Refused
 
 NO_REFERRER = "no-referrer"
-ORIGIN_ALONE = "strict-origin"  # for pages whose form the receiver must know to be ours: else browsers say Origin: null
+ORIGIN_ALONE = (
+    "strict-origin"  # for pages whose form the receiver must know to be ours: else browsers say Origin: null
+)
 # Addresses that programs call: they answer in their own shape and in English, and know no page, cookie or form.
 FOR_SOFTWARE = (
     "/api/",
