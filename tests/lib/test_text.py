@@ -52,7 +52,9 @@ def test_text_longer_than_the_longest_says_so():
     assert why_not_text("x" * 11, longest=10) == "is longer than 10 characters"
 
 
-@pytest.mark.parametrize("invisible", ["\u200b", "\u200d", "\ufeff", "\u00ad", "\u2060"])
+@pytest.mark.parametrize(
+    "invisible", ["\u200b", "\u200d", "\ufeff", "\u00ad", "\u2060", "\u3164", "\u115f", "\u2800"]
+)
 def test_username_refuses_what_cannot_be_seen(invisible):
     assert why_not_username(f"ali{invisible}ce", longest=150) == "holds characters that cannot be seen"
 

@@ -292,6 +292,13 @@ def token_in(response) -> str:
     return parse_qs(urlsplit(response.headers["Location"]).query)["token"][0]
 
 
+def test_frame_mints_nothing_on_the_way_into_the_crm(petra):
+    response = petra.get(f"{AREA}billing/invoices", headers={"Sec-Fetch-Dest": "iframe"})
+
+    assert response.status_code == 200
+    assert not PersonToken.objects.exists()
+
+
 def test_redirect_carries_a_token_to_the_crm(petra, petras_session):
     response = petra.get(f"{AREA}billing/invoices?id=3")
 

@@ -64,11 +64,11 @@ def test_enter_spends_the_entrance(enter, entrance):
     assert not unspent(entrance)
 
 
-def test_enter_is_never_stored_and_tells_no_referrer(enter, entrance):
+def test_enter_is_never_stored_and_tells_its_origin_alone(enter, entrance):
     response = enter(entrance.secret)
 
     assert response.headers["Cache-Control"] == "no-store"
-    assert response.headers["Referrer-Policy"] == "no-referrer"
+    assert response.headers["Referrer-Policy"] == "strict-origin"
 
 
 def test_enter_carries_call_departments_and_campaigns_on(enter, entrance, relying_party, caller):
@@ -179,3 +179,12 @@ def test_enter_refused_does_not_repeat_the_token(enter, entrance):
 
     assert entrance.secret not in response.content.decode()
     assert entrance.secret not in str(list(Event.objects.values()))
+
+
+def test_strangers_guesses_fill_no_log(enter, settings):
+    settings.LIMITS_PER_MINUTE = settings.LIMITS_PER_MINUTE | {"recorded refusals": 3}
+
+    for i in range(8):
+        enter(f"lt_guess-{i}")
+
+    assert Event.objects.filter(action="login.redeem").count() <= 6  # three in each of two minutes

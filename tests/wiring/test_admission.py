@@ -5,7 +5,7 @@ import time_machine
 
 from accounts.models import Event
 from sso_portal.lib.addresses import parse_networks
-from sso_portal.wsgi import application
+from sso_portal.wsgi import application, plain_content_type
 
 pytestmark = pytest.mark.django_db
 
@@ -38,16 +38,42 @@ def test_caller_whose_address_cannot_be_read_is_refused(client, settings):
     assert Event.objects.get().reason == "no_address"
 
 
-def test_other_charset_than_utf_8_is_not_looked_up(client):
+CONTENT_TYPES = [
+    "text/plain; charset=hex",
+    "text/plain; charset =zlib",
+    "text/plain; charset*=utf-8''zlib",
+    "text/plain; x*=bogus''%41",
+    'text/plain; a="; charset=utf-8"; charset=zlib',
+    "multipart/form-data; boundary*=bogus''x",
+    "nonsense",
+]
+
+
+@pytest.mark.parametrize("content_type", CONTENT_TYPES)
+def test_charset_that_a_content_type_names_is_not_looked_up(client, content_type):
     answer = {}
 
     def start_response(status, headers):
         answer["status"] = status
 
-    environ = client._base_environ(CONTENT_TYPE="text/plain; charset=hex", PATH_INFO="/healthz")
+    environ = client._base_environ(CONTENT_TYPE=content_type, PATH_INFO="/healthz")
     list(application(environ, start_response))
 
     assert answer["status"] == "200 OK"
+
+
+@pytest.mark.parametrize(
+    ("said", "plain"),
+    [
+        ("", ""),
+        ("application/json; charset=utf-8", "application/json"),
+        ("multipart/form-data; boundary=ab", 'multipart/form-data; boundary="ab"'),
+        ('multipart/form-data; charset=x; boundary="a b"', 'multipart/form-data; boundary="a b"'),
+        ("text plain", "application/octet-stream"),
+    ],
+)
+def test_content_type_is_reduced_to_what_is_needed(said, plain):
+    assert plain_content_type(said) == plain
 
 
 def test_strangers_refusals_are_recorded_up_to_a_limit(client, settings):

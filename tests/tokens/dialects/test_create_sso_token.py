@@ -317,6 +317,10 @@ def test_credentials_in_the_query_are_refused(ask, name):
     assert_error(ask(query=f"?{name}=x"), 403, "Authentication Failed")
 
 
+def test_credentials_in_the_query_are_refused_behind_an_empty_one(ask):
+    assert_error(ask(query="?secret=x&secret="), 403, "Authentication Failed")
+
+
 def test_empty_credentials_in_the_query_are_absent(ask):
     assert_success(ask(query="?secret="))
 

@@ -551,6 +551,12 @@ def test_party_registered_without_pkce_and_without_nonce_is_refused(signed_in, o
     assert_sent_back(signed_in.get(PATH, asked), "invalid_request")
 
 
+def test_nonce_binds_nothing_without_an_id_token(signed_in, old_party):
+    asked = without(usual(old_party), "code_challenge", "code_challenge_method") | {"scope": "profile"}
+
+    assert_sent_back(signed_in.get(PATH, asked), "invalid_scope")
+
+
 def test_confidential_party_registered_with_pkce_must_use_it(signed_in, old_party):
     RelyingParty.objects.update(needs_pkce=True)
     asked = without(usual(old_party), "code_challenge", "code_challenge_method")
