@@ -247,7 +247,7 @@ def test_signed_goes_to_the_login_address_and_no_further(pop, by_signature):
     assert 'action="https://demoaws.crm.example/login"' in response.content.decode()
     assert set(directives(response)["form-action"]) == {"'self'", "https://demoaws.crm.example"}
     assert response.headers["Cache-Control"] == "no-store"
-    assert response.headers["Referrer-Policy"] == "no-referrer"
+    assert response.headers["Referrer-Policy"] == "strict-origin"
 
 
 def test_signed_leaves_a_token_that_nobody_can_redeem(pop, by_signature, caller):

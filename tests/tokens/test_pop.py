@@ -751,12 +751,12 @@ def test_form_post_page_may_post_to_the_clients_origins(pop):
 
 
 @pytest.mark.usefixtures("by_form_post")
-def test_form_post_page_is_never_stored_and_tells_no_referrer(pop):
+def test_form_post_page_is_never_stored_and_tells_its_origin_alone(pop):
     response = pop()
 
     assert response.status_code == 200
     assert response.headers["Cache-Control"] == "no-store"
-    assert response.headers["Referrer-Policy"] == "no-referrer"
+    assert response.headers["Referrer-Policy"] == "strict-origin"
 
 
 @pytest.mark.usefixtures("by_form_post")
