@@ -378,8 +378,10 @@ def test_routed_pop_with_a_live_session_is_one_select_and_two_inserts(pop, did):
     assert statements.by_kind == {"SELECT": 1, "INSERT": 2}
 
 
-def test_routed_pop_without_a_session_asks_for_the_group_and_the_number(client, group, number):
+def test_routed_pop_without_a_session_asks_for_the_group_the_number_and_the_origins_on_the_way(
+    client, group, number
+):
     with Statements(connection) as statements:
         client.get("/sso/group", {"group": group.pk, "did": NUMBER})
 
-    assert statements.by_kind == {"SELECT": 2}
+    assert statements.by_kind == {"SELECT": 3}
