@@ -163,6 +163,23 @@ def visit_as() -> Callable[[Administrator], Client]:
 
 
 @pytest.fixture
+def still_clock(time_machine: Any) -> Any:
+    """The clock stands at what it shows: no minute ends between two requests. Can be moved by hand."""
+    time_machine.move_to(timezone.now(), tick=False)
+    return time_machine
+
+
+@pytest.fixture
+def limit_a_minute(settings: Any, still_clock: Any) -> Callable[[str, int], None]:
+    """Allows this much of something in the minute at which the clock stands."""
+
+    def limit(name: str, most: int) -> None:
+        settings.LIMITS_PER_MINUTE = settings.LIMITS_PER_MINUTE | {name: most}
+
+    return limit
+
+
+@pytest.fixture
 def hashes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Every hash that is computed from now on; the hasher itself goes on working."""
     computed: list[str] = []

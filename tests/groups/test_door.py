@@ -235,8 +235,8 @@ def test_form_that_is_not_filled_in_is_shown_again(agent, client, group, fields)
     assert not AgentSession.objects.exists()
 
 
-def test_too_many_tries_from_an_address_are_429(agent, post_sign_in, settings):
-    settings.LIMITS_PER_MINUTE = settings.LIMITS_PER_MINUTE | {"sign-in address": 0}
+def test_too_many_tries_from_an_address_are_429(agent, post_sign_in, limit_a_minute):
+    limit_a_minute("sign-in address", 0)
 
     response = post_sign_in()
 

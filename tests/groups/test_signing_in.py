@@ -161,16 +161,16 @@ def test_disabled_agent_leaves_his_count(agent, attempt):
     assert attempt().code == "wrong_credentials"
 
 
-def test_address_that_tries_too_often_is_slowed_down(agent, attempt, settings):
-    settings.LIMITS_PER_MINUTE = settings.LIMITS_PER_MINUTE | {"sign-in address": 3}
+def test_address_that_tries_too_often_is_slowed_down(agent, attempt, limit_a_minute):
+    limit_a_minute("sign-in address", 3)
 
     codes = [attempt(WRONG_PASSWORD, username=f"name{n}").code for n in range(4)]
 
     assert codes == ["wrong_credentials"] * 3 + ["too_many_requests"]
 
 
-def test_slowed_down_address_reaches_neither_lock_out_nor_password(agent, attempt, settings, hashes):
-    settings.LIMITS_PER_MINUTE = settings.LIMITS_PER_MINUTE | {"sign-in address": 0}
+def test_slowed_down_address_reaches_neither_lock_out_nor_password(agent, attempt, limit_a_minute, hashes):
+    limit_a_minute("sign-in address", 0)
 
     attempt()
 

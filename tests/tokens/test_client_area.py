@@ -346,8 +346,8 @@ def test_looking_ahead_hands_nobody_on(petra):
     assert not PersonToken.objects.exists()
 
 
-def test_handing_on_has_a_limit(petra, settings):
-    settings.LIMITS_PER_MINUTE = settings.LIMITS_PER_MINUTE | {"pop": 1}
+def test_handing_on_has_a_limit(petra, limit_a_minute):
+    limit_a_minute("pop", 1)
 
     assert [petra.get(f"{AREA}x").status_code for _ in range(2)] == [303, 429]
 

@@ -181,8 +181,8 @@ def test_enter_refused_does_not_repeat_the_token(enter, entrance):
     assert entrance.secret not in str(list(Event.objects.values()))
 
 
-def test_strangers_guesses_fill_no_log(enter, settings):
-    settings.LIMITS_PER_MINUTE = settings.LIMITS_PER_MINUTE | {"recorded refusals": 3}
+def test_strangers_guesses_fill_no_log(enter, limit_a_minute):
+    limit_a_minute("recorded refusals", 3)
 
     for i in range(8):
         enter(f"lt_guess-{i}")

@@ -326,9 +326,8 @@ def test_a_family_of_the_bus_goes_on_without_a_client(session, renew):
 # --- Written down ----------------------------------------------------------------------------------------------------
 
 
-def test_a_spent_token_shown_again_and_again_does_not_fill_the_log(tokens, renew, settings):
-    settings.RATE_LIMITS = True
-    settings.LIMITS_PER_MINUTE = settings.LIMITS_PER_MINUTE | {"recorded refusals": 2}
+def test_a_spent_token_shown_again_and_again_does_not_fill_the_log(tokens, renew, limit_a_minute):
+    limit_a_minute("recorded refusals", 2)
     renew(tokens.refresh)
 
     for _ in range(5):
@@ -340,9 +339,8 @@ def test_a_spent_token_shown_again_and_again_does_not_fill_the_log(tokens, renew
 
 
 @pytest.mark.parametrize("is_public", [False, True])
-def test_what_a_public_party_makes_up_does_not_fill_the_log(renew, relying_party, settings, is_public):
-    settings.RATE_LIMITS = True
-    settings.LIMITS_PER_MINUTE = settings.LIMITS_PER_MINUTE | {"recorded refusals": 2}
+def test_what_a_public_party_makes_up_does_not_fill_the_log(renew, relying_party, limit_a_minute, is_public):
+    limit_a_minute("recorded refusals", 2)
     relying_party.is_public = is_public
 
     for _ in range(5):

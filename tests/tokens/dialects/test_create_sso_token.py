@@ -349,8 +349,8 @@ def test_empty_action_is_refused(ask):
 # --- Limits ----------------------------------------------------------------------------------------------------------
 
 
-def test_limit_is_of_the_identifier(ask, settings):
-    settings.LIMITS_PER_MINUTE = settings.LIMITS_PER_MINUTE | {"create_sso_token": 2}
+def test_limit_is_of_the_identifier(ask, limit_a_minute):
+    limit_a_minute("create_sso_token", 2)
     statuses = [ask().status_code for _ in range(3)]
 
     response = ask()
@@ -360,8 +360,8 @@ def test_limit_is_of_the_identifier(ask, settings):
     assert response.json()["result"] == "error"
 
 
-def test_wrong_credentials_are_limited_by_the_address(ask, settings):
-    settings.LIMITS_PER_MINUTE = settings.LIMITS_PER_MINUTE | {"refused credentials": 2}
+def test_wrong_credentials_are_limited_by_the_address(ask, limit_a_minute):
+    limit_a_minute("refused credentials", 2)
     changes = [{"secret": "wrong"}, {"identifier": "unknown"}, {"secret": "wrong"}]
 
     assert [ask(**changed).status_code for changed in changes] == [403, 403, 429]

@@ -161,8 +161,8 @@ def test_a_restored_session_goes_on_over_the_bus(call, session, alices_secret, a
     assert (event.agent, event.object, event.details["app"]) == (agent.subject, session.sid, "Dialer 1.2")
 
 
-def test_restoring_again_and_again_is_stopped(call, session, alices_secret, monkeypatch):
-    monkeypatch.setitem(settings.LIMITS_PER_MINUTE, "bus", 2)
+def test_restoring_again_and_again_is_stopped(call, session, alices_secret, limit_a_minute):
+    limit_a_minute("bus", 2)
     answers = [call("session", cookie=alices_secret) for _ in range(3)]
 
     assert_refused(answers[-1], 429, "too_many_requests")
@@ -307,8 +307,8 @@ def test_wrong_sign_in_is_written_down_with_its_reason(sign_in, agent):
     )
 
 
-def test_many_sign_ins_of_one_address_are_stopped(sign_in, hashes, monkeypatch):
-    monkeypatch.setitem(settings.LIMITS_PER_MINUTE, "sign-in address", 2)
+def test_many_sign_ins_of_one_address_are_stopped(sign_in, hashes, limit_a_minute):
+    limit_a_minute("sign-in address", 2)
     answers = [sign_in(f"nobody{number}", "x") for number in range(3)]
 
     assert_refused(answers[-1], 429, "too_many_requests")
@@ -712,7 +712,7 @@ def test_a_refresh_is_one_round_of_selects_and_one_transaction(refresh, given):
     assert sent.count("INSERT") == 4  # one of them the first tally of this minute
 
 
-def test_more_entitlements_cost_no_more(sign_in, group):
+def test_more_entitlements_cost_no_more(sign_in, group, still_clock):
     sign_in()  # the first ever also makes the key that signs
     few = statements_of(sign_in)
     for _ in range(20):
@@ -804,9 +804,8 @@ def test_a_group_of_the_card_industry_gives_no_legacy_token(call, session, group
         ("register", {"origin": "https://evil.example"}),
     ],
 )
-def test_guesses_have_an_end(call, group, settings, what, body):
-    settings.RATE_LIMITS = True
-    settings.LIMITS_PER_MINUTE = settings.LIMITS_PER_MINUTE | {"refused credentials": 2}
+def test_guesses_have_an_end(call, group, limit_a_minute, what, body):
+    limit_a_minute("refused credentials", 2)
 
     statuses = [call(what, body).status_code for _ in range(3)]
 
@@ -814,9 +813,8 @@ def test_guesses_have_an_end(call, group, settings, what, body):
     assert statuses[2] == 429
 
 
-def test_a_sign_in_is_renewed_only_so_often_a_minute(refresh, given, settings):
-    settings.RATE_LIMITS = True
-    settings.LIMITS_PER_MINUTE = settings.LIMITS_PER_MINUTE | {"bus": 1}
+def test_a_sign_in_is_renewed_only_so_often_a_minute(refresh, given, settings, limit_a_minute):
+    limit_a_minute("bus", 1)
     following = refresh(given).json()["credentials"]["refreshToken"]
 
     response = refresh(following)

@@ -4,7 +4,6 @@ from datetime import timedelta
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from django.conf import settings
 from django.utils import timezone
 
 from accounts.models import Event, Outcome
@@ -187,8 +186,8 @@ def test_head_gives_no_code(start, signed_in):
     assert not BusCode.objects.exists()
 
 
-def test_asking_again_and_again_is_stopped(start, signed_in, monkeypatch):
-    monkeypatch.setitem(settings.LIMITS_PER_MINUTE, "bus", 2)
+def test_asking_again_and_again_is_stopped(start, signed_in, limit_a_minute):
+    limit_a_minute("bus", 2)
 
     answers = [start(browser=signed_in) for _ in range(3)]
 

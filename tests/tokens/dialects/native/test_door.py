@@ -113,8 +113,8 @@ def test_use_is_noted(ask, key):
     assert timezone.now() - key.last_used_at < timedelta(seconds=5)
 
 
-def test_limit_is_each_keys_own(ask, group, settings):
-    settings.LIMITS_PER_MINUTE = settings.LIMITS_PER_MINUTE | {"native": 2}
+def test_limit_is_each_keys_own(ask, group, limit_a_minute):
+    limit_a_minute("native", 2)
     secret = new_secret("ak_")
     factories.ApiKeyFactory(group=group, secret=secret)
 
@@ -126,8 +126,8 @@ def test_limit_is_each_keys_own(ask, group, settings):
     assert ask("GET", "entitlements", authorization=f"Bearer {secret}").status_code == 200
 
 
-def test_guesses_are_slowed_down(ask, settings):
-    settings.LIMITS_PER_MINUTE = settings.LIMITS_PER_MINUTE | {"refused credentials": 1}
+def test_guesses_are_slowed_down(ask, limit_a_minute):
+    limit_a_minute("refused credentials", 1)
     ask("GET", "agents", authorization="Bearer ak_x")
 
     assert ask("GET", "agents", authorization="Bearer ak_x").status_code == 429

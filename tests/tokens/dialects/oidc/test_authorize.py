@@ -533,8 +533,8 @@ def test_state_given_twice_is_not_repeated(signed_in, party):
     assert "state" not in told(response)
 
 
-def test_strangers_cannot_fill_the_log(authorize, somebody, settings):
-    settings.LIMITS_PER_MINUTE = settings.LIMITS_PER_MINUTE | {"recorded refusals": 2}
+def test_strangers_cannot_fill_the_log(authorize, somebody, limit_a_minute):
+    limit_a_minute("recorded refusals", 2)
     for changed in (
         {"redirect_uri": "https://evil.example/"},
         {"scope": "a  b"},
