@@ -34,6 +34,11 @@ class Configuration:
     database: Path
 
     @property
+    def keys_url(self) -> str:
+        """Where the portal publishes what its signatures are checked with."""
+        return f"{self.portal_url}/.well-known/jwks.json"
+
+    @property
     def door(self) -> str:
         """Where an agent goes to get in: the group's door when the group is known, else the portal."""
         return (

@@ -1,6 +1,7 @@
 """The demo CRM: a real relying party that plays several client companies, told apart by host name.
 
-It runs in a process of its own, talks to the portal over HTTP only, and needs nothing but the standard library:
+It runs in a process of its own, talks to the portal over HTTP only, and needs nothing but the standard library and,
+to check signatures, joserfc:
 
     granian --interface wsgi demo.crm:application --host 127.0.0.1 --port 8001
 
@@ -21,18 +22,22 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 
 from demo import pages
 from demo.configuration import Company, read_configuration
+from demo.logging_out import PortalKeys, read_log_out
 from demo.redeeming import PortalUnavailable, Refused, redeem
 from demo.sessions import Sessions
 
 LOG = logging.getLogger(__name__)
 CONFIGURATION = read_configuration(os.environ)
 SESSIONS = Sessions(CONFIGURATION.database)
+KEYS = PortalKeys(CONFIGURATION.keys_url)
 STYLE = (Path(__file__).parent / "crm.css").read_bytes()
 ICON = (Path(__file__).parent / "crm.svg").read_bytes()
 
 COOKIE = "crm_session"
 LONGEST_BODY = 8 * 1024  # bytes
 LONGEST_TOKEN = 512  # characters
+LONGEST_LOGOUT_TOKEN = 4096  # characters
+TOLD_AT = "/sso/logged-out"  # where the portal tells of log-outs, of whichever company's
 HOST = re.compile(r"(?P<name>[a-z0-9.-]{1,253})(?P<port>:[0-9]{1,5})?")
 
 Headers = list[tuple[str, str]]
@@ -90,6 +95,8 @@ def respond(environ: WSGIEnvironment) -> Answer:
     path = environ.get("PATH_INFO", "").rstrip("/") or "/"
     if path in FILES:
         return FILES[path]
+    if path == TOLD_AT and environ["REQUEST_METHOD"] == "POST":
+        return end_by_portal(environ)
     host = HOST.fullmatch(environ.get("HTTP_HOST", "").lower())
     if host is None:
         raise BadRequest(HTTPStatus.BAD_REQUEST)
@@ -107,9 +114,12 @@ def respond(environ: WSGIEnvironment) -> Answer:
 
 def show_home(environ: WSGIEnvironment, company: Company) -> Answer:
     """Show the customer screen to an agent who is signed in, his own to a person, the way in to anybody else."""
-    login = SESSIONS.find(session_of(environ), company=company.subdomain)
-    if login is None:
+    session = SESSIONS.find(session_of(environ), company=company.subdomain)
+    if session is None:
         return page(pages.not_signed_in(company, door=CONFIGURATION.door))
+    if session.is_ended_by_portal:
+        return page(pages.ended_by_portal(company, door=CONFIGURATION.door))
+    login = session.login
     screen = pages.own_area if login.is_person else pages.customer_screen
     return page(screen(login, company=company))
 
@@ -147,6 +157,23 @@ def sign_out(environ: WSGIEnvironment, company: Company) -> Answer:
     """End the session here; the portal's own goes on."""
     SESSIONS.end(session_of(environ))
     return to_home(f"{COOKIE}=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax")
+
+
+def end_by_portal(environ: WSGIEnvironment) -> Answer:
+    """End what began with a session that the portal says is over; the portal tries again unless we took it."""
+    try:
+        token = only_one("logout_token", form_of(environ), longest=LONGEST_LOGOUT_TOKEN)
+        log_out = read_log_out(token, keys=KEYS, configuration=CONFIGURATION)
+    except BadRequest as problem:
+        return plain("No logout token could be read.\n", status=problem.status)
+    except Refused as reason:
+        LOG.warning("log-out refused: %s", reason)
+        return plain("This logout token was not accepted.\n", status=HTTPStatus.BAD_REQUEST)
+    except PortalUnavailable as reason:
+        LOG.error("log-out not checked: %s", reason)
+        return plain("The portal's keys could not be read.\n", status=HTTPStatus.BAD_GATEWAY)
+    SESSIONS.end_by_portal(log_out.sid, company=log_out.company.subdomain)
+    return plain("ok\n")
 
 
 def show_companies(port: str) -> Answer:
@@ -190,14 +217,19 @@ def form_of(environ: WSGIEnvironment) -> str:
 
 
 def token_in(encoded: str) -> str:
-    """Return the one token of a query or form, or raise BadRequest when there is none, or more than one."""
+    """Return the one login token of a query or form, or raise BadRequest."""
+    return only_one("token", encoded, longest=LONGEST_TOKEN)
+
+
+def only_one(name: str, encoded: str, *, longest: int) -> str:
+    """Return what a query or form says once under this name, or raise BadRequest."""
     try:
-        tokens = parse_qs(encoded, max_num_fields=20).get("token", [])
+        values = parse_qs(encoded, max_num_fields=20).get(name, [])
     except ValueError:
-        tokens = []
-    if len(tokens) != 1 or len(tokens[0]) > LONGEST_TOKEN:
+        values = []
+    if len(values) != 1 or len(values[0]) > longest:
         raise BadRequest(HTTPStatus.BAD_REQUEST)
-    return tokens[0]
+    return values[0]
 
 
 # --- Answering -------------------------------------------------------------------------------------------------------

@@ -170,6 +170,18 @@ def not_signed_in(company: Company, *, door: str) -> Html:
     )
 
 
+def ended_by_portal(company: Company, *, door: str) -> Html:
+    """Return the page for somebody whose session at the portal is over, so that it is over here."""
+    return notice(
+        "Ended by the portal",
+        f"Your session at the portal has ended, and the portal told {company.name} at once: this desk is closed. "
+        "Sign in at the portal to go on.",
+        company=company,
+        address=door,
+        link="Go to the portal",
+    )
+
+
 def notice(heading: str, text: str, *, company: Company | None, address: str, link: str) -> Html:
     """Return a page that says one thing and where to go next."""
     body = fill(NOTICE, heading=heading, text=text, address=address, link=link)

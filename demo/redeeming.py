@@ -45,6 +45,7 @@ class Login:
     auth_time: int | None
     issued_at: int
     redeemed_at: int
+    sid: str = ""  # of the agent's session at the portal, which tells when it ends
     is_person: bool = False  # of the company itself, sent by its billing system; of no group, and on no call
 
 
@@ -128,6 +129,7 @@ def _login(said: dict[str, Any]) -> Login:
             auth_time=None if said["auth_time"] is None else _moment(said["auth_time"]),
             issued_at=_moment(said["issued_at"]),
             redeemed_at=int(time.time()),
+            sid=_text(said.get("sid")),
             is_person=is_person,
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:

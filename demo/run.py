@@ -15,7 +15,7 @@ from types import FrameType
 from urllib.parse import urlencode
 
 ROOT = Path(__file__).resolve().parent.parent
-READY_WITHIN = 60  # seconds
+READY_WITHIN = 180  # seconds; a small machine that does other things has been seen to take two minutes
 END_WITHIN = 5  # seconds; then a child is killed
 LOOK_EVERY = 0.2  # seconds
 

@@ -88,7 +88,7 @@ def connect_by_password(
 def connect_by_code(
     *, group: Group, code: str, redirect_url: str, app: str, replaces: str, caller: Caller
 ) -> Connected:
-    """Exchange a code for what its session's agent goes on with, once.
+    """Exchange a code for what its session's agent goes on with, once; shown again, it ends what it gave.
 
     Raises Refused, `invalid_code`. A wrong address or another group does not use the code up.
     """
@@ -99,14 +99,22 @@ def connect_by_code(
         found = (
             _with_now(own.filter(digest=digest_of(code))).select_related("agent__group", "session").first()
         )
-        why = _why_not_code(found, won=won, redirect_url=redirect_url)
+        why = _why_not_code(found, won=won)
         session = found.session if found else None
         if found and session and not why:
             _release(_held_by(replaces, group=group), keeps=session.sid, caller=caller)
             session.agent, about = found.agent, f"token:{found.trace}"
             return _begin(
-                session, terms=terms_of(group), action=REDEEM_CODE, about=about, app=app, caller=caller
+                session,
+                terms=terms_of(group),
+                action=REDEEM_CODE,
+                about=about,
+                app=app,
+                caller=caller,
+                code=found,
             )
+        if found and why == ALREADY_USED:
+            families.revoke_what_it_gave(found, relying_party=None, caller=caller)
         if found:
             _record_refused_code(found, why=why, caller=caller)
     raise Refused(INVALID_CODE, {"action": REDEEM_CODE, "group": group}, recorded=found is not None)
@@ -211,11 +219,18 @@ def _lasts(terms: BusSettings) -> timedelta:
 
 
 def _begin(
-    session: AgentSession, *, terms: BusSettings, action: str, about: str, app: str, caller: Caller
+    session: AgentSession,
+    *,
+    terms: BusSettings,
+    action: str,
+    about: str,
+    app: str,
+    caller: Caller,
+    code: BusCode | None = None,
 ) -> Connected:
     """Begin the family of this session, with its event. In a transaction."""
     agent, lasts = session.agent, _lasts(terms)
-    family = families.start_for_bus(session, lasts=lasts)
+    family = families.start_for_bus(session, lasts=lasts, code=code)
     lifetime = lasts if terms.is_legacy else min(settings.ACCESS_TOKEN_LIFETIME, lasts)
     tokens = families.give(family, refresh=not terms.is_legacy, access_lifetime=lifetime)
     audit.record(
@@ -230,14 +245,14 @@ def _begin(
     return Connected(agent, family, tokens, lasts)
 
 
-def _why_not_code(found: BusCode | None, *, won: bool, redirect_url: str) -> str:
+def _why_not_code(found: BusCode | None, *, won: bool) -> str:
     """Why a code is worth nothing, for the audit log; "" when it is."""
     if found is None:
         return "unknown"
     if not won:
-        if found.expires_at <= now_of(found):
-            return "expired"
-        return "another address" if found.redirect_url != redirect_url else ALREADY_USED
+        if found.redeemed_at:  # also after its minute: what it gave lasts longer
+            return ALREADY_USED
+        return "expired" if found.expires_at <= now_of(found) else "another address"
     session = found.session
     if session is None or session.is_over():
         return "session ended"

@@ -11,7 +11,7 @@ from django.db.models import DateTimeField, Exists, ExpressionWrapper, OuterRef,
 from django.db.models.functions import Now
 
 from accounts import audit, lockout
-from groups import authenticator_app
+from groups import second_factors
 from groups.entering import Entry, entry_of, why_not_enter, why_not_work, with_entry
 from groups.models import AgentSession, now_of
 from groups.signing_in import FACTOR_METHOD
@@ -19,7 +19,16 @@ from sso_portal.lib.refusals import Refusal, Refused
 from sso_portal.lib.secrets import digest_of, new_secret
 from sso_portal.lib.web import Caller
 from tokens.logins import Login, login_of_family
-from tokens.models import AccessToken, FamilyEnd, RefreshToken, RelyingParty, TokenFamily
+from tokens.models import (
+    AccessToken,
+    BusCode,
+    FamilyEnd,
+    LoginToken,
+    RefreshToken,
+    RelyingParty,
+    TokenFamily,
+)
+from tokens.parties import actor_of, party_beside
 from tokens.redeeming import ALREADY_USED, Redemption
 
 INVALID = Refusal("invalid_grant", "This token is unknown, expired, revoked or already used.", 400)
@@ -87,12 +96,16 @@ def start(redemption: Redemption, *, relying_party: RelyingParty, scope: str, no
     )
 
 
-def start_for_bus(session: AgentSession, *, lasts: timedelta) -> TokenFamily:
-    """Begin a family of the message bus with this session of an agent. In a transaction."""
+def start_for_bus(session: AgentSession, *, lasts: timedelta, code: BusCode | None = None) -> TokenFamily:
+    """Begin a family of the message bus with this session of an agent, and with the code if one brought it.
+
+    In a transaction, which is the one that spent the code.
+    """
     return TokenFamily.objects.create(
         agent=session.agent,
         group=session.agent.group,
         session=session,
+        bus_code=code,
         sid=session.sid,
         methods=session.methods,
         authenticated_at=session.started_at,
@@ -149,7 +162,7 @@ def renew(
             why = "" if won else _why_not_won(found)
             why = why or why_not(found.family) or _why_not_go_on(standing)
             if why == ALREADY_USED:
-                ended = revoke(found.family, FamilyEnd.REUSED, actor=_actor(relying_party), caller=caller)
+                ended = revoke(found.family, FamilyEnd.REUSED, actor=actor_of(relying_party), caller=caller)
             elif not why:
                 left = found.family.ends_at - now_of(found.family)
                 lifetime = min(settings.ACCESS_TOKEN_LIFETIME, left)
@@ -196,6 +209,19 @@ def revoke(family: TokenFamily, reason: FamilyEnd, *, actor: str, caller: Caller
     return bool(ended)
 
 
+def revoke_what_it_gave(
+    code: LoginToken | BusCode, *, relying_party: RelyingParty | None, caller: Caller
+) -> bool:
+    """End the family of a code that was shown again, for one of the two who had it stole it. In a transaction.
+
+    Looked up after the claim was lost, so that it is there however close the two were (RFC 6749, section 4.1.2).
+    """
+    family: TokenFamily | None = getattr(code, "family", None)
+    if family is None or family.revoked_at:
+        return False
+    return revoke(family, FamilyEnd.REUSED, actor=actor_of(relying_party), caller=caller)
+
+
 def give_back(secret: str, *, relying_party: RelyingParty, caller: Caller) -> bool:
     """Revoke what a relying party gives back: an access token alone, with a refresh token all of its family.
 
@@ -210,11 +236,11 @@ def give_back(secret: str, *, relying_party: RelyingParty, caller: Caller) -> bo
         return False
     with transaction.atomic():
         if is_refresh:
-            return revoke(found.family, FamilyEnd.REVOKED, actor=_actor(relying_party), caller=caller)
+            return revoke(found.family, FamilyEnd.REVOKED, actor=actor_of(relying_party), caller=caller)
         ended = AccessToken.objects.filter(pk=found.pk, revoked_at=None).update(revoked_at=Now())
         if ended:
             about = f"token:{found.digest[:12]}"
-            _record_revocation(found.family, about, _actor(relying_party), caller, why="")
+            _record_revocation(found.family, about, actor_of(relying_party), caller, why="")
     return bool(ended)
 
 
@@ -258,7 +284,7 @@ def _why_not_go_on(standing: Standing) -> str:
         return "session ended"
     # A rule that became stricter holds for the bus at once: nobody comes past a page there that would ask for more.
     is_of_bus, has_factor = family.relying_party is None, FACTOR_METHOD in family.methods
-    if is_of_bus and not has_factor and authenticator_app.is_needed(agent):
+    if is_of_bus and not has_factor and second_factors.is_needed(agent):
         return "second factor missing"
     if family.client is None:
         refusal = why_not_work(agent)
@@ -284,20 +310,8 @@ def _record_revocation(family: TokenFamily, about: str, actor: str, caller: Call
         client=family.client,
         agent=family.agent,
         about=about,
-        details=({"why": why} if why else {}) | _party_of(actor, family.relying_party),
+        details=({"why": why} if why else {}) | party_beside(actor, family.relying_party),
     )
-
-
-def _actor(relying_party: RelyingParty | None) -> str:
-    """Who acts, for the audit log, which names no public party as such: anybody can call himself one."""
-    if relying_party is None:
-        return "bus"
-    return audit.ANONYMOUS if relying_party.is_public else relying_party.named
-
-
-def _party_of(actor: str, relying_party: RelyingParty | None) -> dict[str, str]:
-    """For the details of an event: the party that is not its actor."""
-    return {"party": relying_party.named} if relying_party and actor == audit.ANONYMOUS else {}
 
 
 def _record(
@@ -309,15 +323,15 @@ def _record(
     why: str,
     caller: Caller,
 ) -> None:
-    family = standing.family if standing else None
+    family, actor = standing.family if standing else None, actor_of(relying_party)
     audit.record(
         action,
         caller=caller,
-        actor=_actor(relying_party),
+        actor=actor,
         refused_for=why and INVALID.code,
         group=family.group if family else None,
         client=family.client if family else relying_party.client if relying_party else None,
         agent=family.agent if family else None,
         about=f"token:{digest_of(secret)[:12]}",
-        details=({"why": why} if why else {}) | _party_of(_actor(relying_party), relying_party),
+        details=({"why": why} if why else {}) | party_beside(actor, relying_party),
     )

@@ -14,6 +14,7 @@ from sso_portal.lib.secrets import digest_of
 from sso_portal.lib.web import Caller
 from tokens.handoffs import remember
 from tokens.models import Kind, LoginToken, RelyingParty
+from tokens.parties import actor_of, party_beside
 
 ALREADY_USED = "already used"  # for the audit log
 INVALID = Refusal("invalid_token", "This login token is unknown, expired or already used.", 400)
@@ -95,10 +96,7 @@ def _may_record(relying_party: RelyingParty | None, *, caller: Caller) -> bool:
 def _record(
     secret: str, token: LoginToken | None, *, relying_party: RelyingParty | None, why: str, caller: Caller
 ) -> None:
-    details = {"why": why} if why else {}
-    actor = relying_party.named if relying_party else "portal"
-    if relying_party and relying_party.is_public:  # anybody can call himself that
-        actor, details["relying_party"] = audit.ANONYMOUS, relying_party.identifier
+    actor = actor_of(relying_party, otherwise="portal")
     audit.record(
         "login.redeem",
         caller=caller,
@@ -108,7 +106,7 @@ def _record(
         client=token.client if token else relying_party.client if relying_party else None,
         agent=token.agent if token else None,
         about=f"token:{digest_of(secret)[:12]}",
-        details=details,
+        details=({"why": why} if why else {}) | party_beside(actor, relying_party),
     )
 
 

@@ -71,6 +71,8 @@ class AgentSession(models.Model):
         default=True
     )  # or it began over the message bus, and no browser holds it
     methods = models.JSONField(default=list)  # amr values (RFC 8176)
+    # Where unlocking spared the second factor: when it was shown. Else all of `methods` was, as the session began.
+    factor_shown_at = models.DateTimeField(null=True, editable=False)
     started_at = models.DateTimeField(db_default=Now())
     last_seen_at = models.DateTimeField(db_default=Now())
     idle_at = models.DateTimeField()  # from when on the agent must unlock
@@ -88,6 +90,7 @@ class AgentSession(models.Model):
                 fields=["agent", "-last_seen_at"], name="open_session_of_agent", condition=Q(ended_at=None)
             ),
             models.Index(fields=["sid"], name="session_by_sid"),
+            models.Index(fields=["ends_at"], name="session_by_longest"),
             models.Index(fields=["ended_at"], name="session_by_end", condition=Q(ended_at__isnull=False)),
         ]
         constraints: ClassVar = [
@@ -103,6 +106,11 @@ class AgentSession(models.Model):
 
     def __str__(self) -> str:
         return f"{self.agent} since {self.started_at}"
+
+    @property
+    def proved_at(self) -> datetime:
+        """Since when all that `methods` says is proved: the oldest part of it."""
+        return self.factor_shown_at or self.started_at
 
     def is_over(self) -> bool:
         """Whether an act ended it; one that was renewed goes on under the same sid."""

@@ -1,5 +1,6 @@
 """Writing the audit log."""
 
+from collections import Counter
 from datetime import timedelta
 
 import pytest
@@ -98,3 +99,25 @@ def test_recording_leaves_the_refusal_as_it_was(caller):
     audit.record_refusal(refused, caller=caller)
 
     assert refused.about == {"action": "login.issue", "details": {"why": "x"}}
+
+
+TOO_OFTEN = Refusal("too_many_requests", "Wait.", 429)
+
+
+def test_who_is_known_and_goes_on_after_a_429_is_recorded_up_to_a_limit(agent, caller, limit_a_minute):
+    limit_a_minute("recorded throttles", 2)
+
+    for about in [{"actor": "key:pk_1"}] * 4 + [{"actor": "key:pk_2"}, {"agent": agent}]:
+        audit.record_refusal(Refused(TOO_OFTEN, {"action": "login.issue"} | about), caller=caller)
+
+    recorded = Counter(Event.objects.values_list("actor", flat=True))
+    assert recorded == {"key:pk_1": 2, "key:pk_2": 1, "anonymous": 1}
+
+
+def test_refusals_of_who_is_known_have_no_such_limit(caller, limit_a_minute):
+    limit_a_minute("recorded throttles", 1)
+
+    for _ in range(3):
+        audit.record_refusal(Refused(NO, {"actor": "key:pk_1"}), caller=caller)
+
+    assert Event.objects.count() == 3

@@ -12,22 +12,43 @@ pytestmark = pytest.mark.clients
 METHODS = ["client_secret_basic", "client_secret_post", "none"]
 
 
+def who(
+    method: str, said: dict[str, str], *, party: str = "OIDC", algorithm: str = "RS256"
+) -> dict[str, str]:
+    """What a client is told of the relying party that it is, and of how it says so; `none` is the public one's."""
+    is_public = method == "none"
+    name = said["OIDC_PUBLIC_CLIENT_ID"] if is_public else said[f"{party}_CLIENT_ID"]
+    secret = "" if is_public else said[f"{party}_CLIENT_SECRET"]
+    return said | {"METHOD": method, "ID": name, "SECRET": secret, "ALGORITHM": algorithm}
+
+
 @pytest.fixture(params=METHODS)
 def party(request: pytest.FixtureRequest, said: dict[str, str]) -> dict[str, str]:
-    """What a client is told that says who it is in this way; `none` is the public relying party's."""
-    if request.param == "none":
-        return said | {"METHOD": request.param, "ID": said["OIDC_PUBLIC_CLIENT_ID"], "SECRET": ""}
-    return said | {
-        "METHOD": request.param,
-        "ID": said["OIDC_CLIENT_ID"],
-        "SECRET": said["OIDC_CLIENT_SECRET"],
-    }
+    """A relying party whose ID tokens are signed by RS256, as those of all are that registered nothing else."""
+    return who(request.param, said)
+
+
+@pytest.fixture
+def elliptic(said: dict[str, str]) -> dict[str, str]:
+    """A relying party that registered ES256."""
+    return who("client_secret_basic", said, party="OIDC_ES256", algorithm="ES256")
 
 
 @pytest.mark.node
 def test_openid_client(party: dict[str, str], row: Row, agent_browser: Browser) -> None:
     row.client = f"openid-client, {party['METHOD']}"
     run_node("openid_client.mjs", row=row, said=party, browser=agent_browser)
+
+
+@pytest.mark.node
+def test_openid_client_with_es256(elliptic: dict[str, str], row: Row, agent_browser: Browser) -> None:
+    row.client = "openid-client, ES256"
+    run_node("openid_client.mjs", row=row, said=elliptic, browser=agent_browser)
+
+
+def test_authlib_with_es256(elliptic: dict[str, str], row: Row, agent_browser: Browser) -> None:
+    row.client = "Authlib, ES256"
+    run_python("python", "with_authlib.py", row=row, said=elliptic, browser=agent_browser)
 
 
 def test_authlib(party: dict[str, str], row: Row, agent_browser: Browser) -> None:

@@ -17,6 +17,8 @@ from threading import Thread
 from typing import Any
 
 import pytest
+from joserfc import jwt
+from joserfc.jwk import KeySet, RSAKey
 
 ROOT = Path(__file__).resolve().parents[2]
 NOW = 1_795_000_000
@@ -27,6 +29,7 @@ class Portal:
     """Answers redemptions as a test tells it to, each token once, and remembers who asked for which."""
 
     url: str = ""
+    key: RSAKey = field(default_factory=lambda: RSAKey.generate_key(2048, {"kid": "k1"}))
     answers: dict[str, tuple[int, Any]] = field(default_factory=dict)
     asked: list[tuple[str, str]] = field(default_factory=list)
 
@@ -34,6 +37,12 @@ class Portal:
         """Let the token mean a good login with these claims changed; return the token."""
         self.answers[token] = (status, login(self.url) | changed)
         return token
+
+    def logout_token(self, *, typ: str = "logout+jwt", key: RSAKey | None = None, **changed: Any) -> str:
+        """A logout token about the session `s1`, with these claims changed; None leaves one out."""
+        claims = logout(self.url) | changed
+        told = {name: value for name, value in claims.items() if value is not None}
+        return jwt.encode({"alg": "RS256", "kid": "k1", "typ": typ}, told, key or self.key)
 
     def answer(self, credentials: str, token: str) -> tuple[int, Any]:
         self.asked.append((credentials, token))
@@ -58,6 +67,20 @@ def login(issuer: str) -> dict[str, Any]:
         "auth_time": NOW - 3600,
         "issued_at": NOW,
         "sid": "s1",
+    }
+
+
+def logout(issuer: str) -> dict[str, Any]:
+    now = int(time.time())
+    return {
+        "iss": issuer,
+        "aud": "rp-demoaws",
+        "sub": "5f0c",
+        "sid": "s1",
+        "iat": now,
+        "exp": now + 120,
+        "jti": "j1",
+        "events": {"http://schemas.openid.net/event/backchannel-logout": {}},
     }
 
 
@@ -104,12 +127,18 @@ class Browser:
 def portal_server() -> Iterator[Portal]:
     portal = Portal()
 
-    class Redeem(BaseHTTPRequestHandler):
+    class Answers(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            assert self.path == "/.well-known/jwks.json"
+            self.tell(200, KeySet([portal.key]).as_dict(private=False))
+
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             scheme, _, pair = self.headers["Authorization"].partition(" ")
             assert (scheme, self.path) == ("Basic", "/api/v1/tokens/redeem")
-            status, said = portal.answer(base64.b64decode(pair).decode(), body["token"])
+            self.tell(*portal.answer(base64.b64decode(pair).decode(), body["token"]))
+
+        def tell(self, status: int, said: Any) -> None:
             content = said if isinstance(said, bytes) else json.dumps(said).encode()
             self.send_response(status)
             self.send_header("Content-Length", str(len(content)))
@@ -119,7 +148,7 @@ def portal_server() -> Iterator[Portal]:
         def log_message(self, *_: Any) -> None:
             """Stay quiet."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Redeem)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
     portal.url = f"http://127.0.0.1:{server.server_port}"
     thread = Thread(target=server.serve_forever, daemon=True)
     thread.start()

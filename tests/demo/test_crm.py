@@ -1,12 +1,16 @@
 """The demo CRM against a stand-in portal, over real HTTP."""
 
+import base64
+import json
 import os
 import subprocess
 import sys
+from typing import Any
 
 import pytest
+from joserfc.jwk import RSAKey
 
-from tests.demo.conftest import ROOT, Browser, Portal, crm, crm_environment, free_ports
+from tests.demo.conftest import ROOT, Browser, Page, Portal, crm, crm_environment, free_ports, logout
 
 TOKEN = "tok-3f9a2c71d0"
 
@@ -93,6 +97,98 @@ def test_sign_out_ends_the_session_itself(browser: Browser, portal: Portal) -> N
 
     assert (answer.status, answer.headers["location"]) == (303, "/")
     assert "Agents arrive through the portal" in stolen.get("/").text
+
+
+# --- Log-outs that the portal tells ----------------------------------------------------------------------------------
+
+TOLD_AT = "/sso/logged-out"
+
+
+def tell(browser: Browser, token: str) -> Page:
+    """Post a logout token as the portal does: from a place of its own, without a cookie."""
+    return Browser(browser.port, host="127.0.0.1").post(TOLD_AT, f"logout_token={token}")
+
+
+def part(said: dict[str, Any]) -> str:
+    """A part of a token, as JWS writes it."""
+    return base64.urlsafe_b64encode(json.dumps(said).encode()).decode().rstrip("=")
+
+
+def test_log_out_ends_the_session_and_says_who_did(browser: Browser, portal: Portal) -> None:
+    browser.get(f"/sso/login?token={portal.says(TOKEN, sid='s9')}")
+
+    answer = tell(browser, portal.logout_token(sid="s9"))
+
+    assert (answer.status, answer.headers["cache-control"]) == (200, "no-store")
+    assert all("Ended by the portal" in browser.get("/").text for _ in range(4))  # at every worker
+    assert "Amara Chen" not in browser.get("/").text
+
+
+def test_log_out_leaves_every_other_session_alone(browser: Browser, portal: Portal) -> None:
+    browser.get(f"/sso/login?token={portal.says(TOKEN, sid='s0')}")
+
+    tell(browser, portal.logout_token(sid="s2"))
+    tell(browser, portal.logout_token(sid="s0", aud="rp-sandbox"))
+
+    assert "Amara Chen" in browser.get("/").text
+
+
+def test_log_out_that_overtakes_the_login_holds(browser: Browser, portal: Portal) -> None:
+    tell(browser, portal.logout_token(sid="s3"))
+
+    browser.get(f"/sso/login?token={portal.says(TOKEN, sid='s3')}")
+
+    assert "Ended by the portal" in browser.get("/").text
+
+
+def test_next_login_after_a_log_out_opens_the_customer(browser: Browser, portal: Portal) -> None:
+    browser.get(f"/sso/login?token={portal.says(TOKEN, sid='s4')}")
+    tell(browser, portal.logout_token(sid="s4"))
+
+    browser.get(f"/sso/login?token={portal.says('tok-2', sid='s5')}")
+
+    assert "Amara Chen" in browser.get("/").text
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"iss": "https://elsewhere.example"}, {"aud": "rp-other"}, {"aud": None}, {"events": None}, {"events": {}},
+     {"events": {"http://schemas.openid.net/event/backchannel-logout": 1}}, {"nonce": "n"}, {"sid": None},
+     {"exp": 1}, {"exp": None}, {"iat": 32_503_680_000}, {"typ": "JWT"}],
+    ids=str,
+)  # fmt: skip
+def test_token_that_is_no_log_out_for_us_ends_nothing(
+    browser: Browser, portal: Portal, changed: dict[str, Any]
+) -> None:
+    browser.get(f"/sso/login?token={portal.says(TOKEN, sid='s6')}")
+
+    answer = tell(browser, portal.logout_token(**{"sid": "s6"} | changed))
+
+    assert (answer.status, answer.text) == (400, "This logout token was not accepted.\n")
+    assert "Amara Chen" in browser.get("/").text
+
+
+def test_log_out_that_the_portal_did_not_sign_ends_nothing(browser: Browser, portal: Portal) -> None:
+    browser.get(f"/sso/login?token={portal.says(TOKEN, sid='s7')}")
+    forged = portal.logout_token(sid="s7", key=RSAKey.generate_key(2048, {"kid": "k1"}))
+    head, _, signature = portal.logout_token(sid="s8").split(".")
+    unsigned, claims = part({"alg": "none", "typ": "logout+jwt"}), part(logout(portal.url) | {"sid": "s7"})
+    tokens = (forged, f"{head}.{claims}.{signature}", f"{unsigned}.{claims}.", "a.b.c")
+
+    answers = [tell(browser, token) for token in tokens]
+
+    assert [answer.status for answer in answers] == [400, 400, 400, 400]
+    assert "Amara Chen" in browser.get("/").text
+
+
+@pytest.mark.parametrize(("body", "status"), [("", 400), ("logout_token=", 400), ("x=" + 9000 * "a", 413)])
+def test_request_without_a_logout_token_is_refused(browser: Browser, body: str, status: int) -> None:
+    assert browser.post(TOLD_AT, body).status == status
+
+
+def test_log_out_that_nobody_can_check_is_to_be_told_again(portal: Portal) -> None:
+    with crm(f"http://127.0.0.1:{free_ports()}") as port:
+        assert tell(Browser(port), portal.logout_token()).status == 502
 
 
 # --- People of the company -------------------------------------------------------------------------------------------

@@ -220,12 +220,12 @@ def make_party(office, client_company):
     return make_one
 
 
-def test_new_relying_party_shows_its_id_and_first_secret(make_party):
+def test_new_relying_party_shows_issuer_id_and_first_secret(make_party):
     response = make_party({"use": "redirect", "address": "https://crm.example/callback"})
 
-    identifier, secret = shown_on(response)
+    issuer, identifier, secret = shown_on(response)
     party = RelyingParty.objects.get()
-    assert identifier == party.identifier
+    assert (issuer, identifier) == ("http://localhost:8000", party.identifier)
     assert RelyingPartySecret.objects.of(identifier, secret).relying_party == party
     assert party.addresses.get().address == "https://crm.example/callback"
 
@@ -248,7 +248,7 @@ def test_public_relying_party_has_no_secret(make_party):
 
 
 def test_secret_is_kept_nowhere_that_can_be_read(office, make_party):
-    _, secret = shown_on(make_party())
+    *_, secret = shown_on(make_party())
 
     assert secret not in every_kept_text(office)
     assert secret not in office.get(page_of(RelyingParty.objects.get())).content.decode()
@@ -656,6 +656,62 @@ def test_more_activation_codes_than_a_page_holds_are_refused(office, group):
 
     assert give_codes(office, agents).status_code == 302
     assert not Event.objects.filter(action="agent.give_activation_code").exists()
+
+
+def as_shown(office, row, **changed) -> dict:
+    """What the form of a row sends that nobody changed, but for these fields."""
+    shown = office.get(page_of(row)).context
+    forms = [
+        shown["adminform"].form,
+        *(each.formset.management_form for each in shown["inline_admin_formsets"]),
+    ]
+    fields = {field.html_name: field.value() for form in forms for field in form}
+    return {
+        name: value for name, value in (fields | changed).items() if value is not None and value is not False
+    }
+
+
+def end_of(session) -> str:
+    session.refresh_from_db()
+    return session.end_reason
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"), [({"is_active": False}, "stopped"), ({"name": "Westgate"}, "")]
+)
+def test_group_that_is_switched_off_ends_its_agents_sessions(office, group, changed, reason):
+    session, elsewhere = factories.AgentSessionFactory(agent__group=group), factories.AgentSessionFactory()
+
+    response = office.post(page_of(group), as_shown(office, group, **changed))
+
+    assert response.status_code == 302, errors_on(response)
+    assert (end_of(session), end_of(elsewhere)) == (reason, "")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "reason"),
+    [("", "2020-01-01", "stopped"), ("2020-01-01", "", "stopped"), ("", "2100-01-01", "")],
+    ids=["comes", "was there and is lifted", "is far off"],
+)
+def test_agent_has_no_session_left_from_before_his_end(office, agent, before, after, reason):
+    """Also where it is lifted: what he was given before it would be worth something again."""
+    session = factories.AgentSessionFactory(agent=agent)
+    type(agent).objects.update(ends_at=f"{before}T00:00:00Z" if before else None)
+    ends = {"ends_at": None, "ends_at_0": after, "ends_at_1": "00:00:00" if after else ""}
+
+    response = office.post(page_of(agent), as_shown(office, agent, **ends))
+
+    assert response.status_code == 302, errors_on(response)
+    assert end_of(session) == reason
+
+
+@pytest.mark.parametrize("verb", ["suspend", "disable"])
+def test_stopping_an_agent_ends_his_sessions(office, agent, verb):
+    session = factories.AgentSessionFactory(agent=agent)
+
+    office.post(list_of("agent", "groups"), {"action": verb, "_selected_action": agent.pk, "index": 0})
+
+    assert end_of(session) == "stopped"
 
 
 def test_no_secret_of_any_kind_ever_goes_through_the_messages(office, every_credential):

@@ -357,7 +357,7 @@ def test_a_public_party_is_not_named_as_who_acts(tokens, renew, relying_party):
     renew(tokens.refresh)
 
     event = Event.objects.get(action="login.refresh")
-    assert (event.actor, event.details) == ("anonymous", {"party": relying_party.named})
+    assert (event.actor, event.details) == ("anonymous", {"relying_party": relying_party.identifier})
 
 
 def test_a_public_partys_revocation_does_not_name_it_as_who_acts(tokens, relying_party, caller):
@@ -367,7 +367,7 @@ def test_a_public_partys_revocation_does_not_name_it_as_who_acts(tokens, relying
     families.give_back(tokens.refresh, relying_party=relying_party, caller=caller)
 
     event = Event.objects.get(action="login.revoke")
-    assert (event.actor, event.details["party"]) == ("anonymous", relying_party.named)
+    assert (event.actor, event.details["relying_party"]) == ("anonymous", relying_party.identifier)
 
 
 # --- Given back ------------------------------------------------------------------------------------------------------

@@ -1,5 +1,7 @@
 """What no view should have to think of is refused before any: with a page, and an event that its reference finds."""
 
+from io import BytesIO
+
 import pytest
 
 from accounts.models import Event
@@ -73,6 +75,43 @@ def test_charset_that_a_content_type_names_is_not_looked_up(client, content_type
 )
 def test_content_type_is_reduced_to_what_is_needed(said, plain):
     assert plain_content_type(said) == plain
+
+
+TAKE_FORMS = [
+    "/sso/group/demoaws?group=21",
+    "/sso/sign-in?group=21",
+    "/sso/sign-out",
+    "/oauth/authorize",
+    "/oauth/logout",
+    "/accounts/login/",
+    "/includes/api.php",
+]
+
+
+@pytest.mark.parametrize("address", TAKE_FORMS)
+def test_part_of_a_form_in_an_unknown_charset_counts_as_absent(client, address):
+    """At every door that takes multipart/form-data, by the handler that a server runs."""
+
+    def status_with(header: str) -> str:
+        path, _, query = address.partition("?")
+        body = f"--x\r\n{header}\r\n\r\n1\r\n--x--\r\n".encode()
+        environ = client._base_environ(PATH_INFO=path, QUERY_STRING=query, REQUEST_METHOD="POST")
+        environ |= {"CONTENT_TYPE": "multipart/form-data; boundary=x", "CONTENT_LENGTH": str(len(body))}
+        said: list[str] = []
+        list(
+            application(environ | {"wsgi.input": BytesIO(body)}, lambda status, _headers: said.append(status))
+        )
+        return said[0]
+
+    usual = status_with("X-Nothing: here")
+    named = [
+        f"{name}*={charset}''%41%ff"
+        for name in ("name", "filename")
+        for charset in ("bogus", "hex", "undefined")
+    ]
+
+    assert usual[0] in "34"
+    assert {status_with(f'Content-Disposition: form-data; name="a"; {one}') for one in named} == {usual}
 
 
 def test_strangers_refusals_are_recorded_up_to_a_limit(client, limit_a_minute):

@@ -8,7 +8,6 @@ from urllib.parse import parse_qsl
 
 import structlog
 from django.core.exceptions import RequestDataTooBig
-from django.db import InterfaceError, OperationalError
 from rest_framework import exceptions
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.parsers import BaseParser
@@ -18,6 +17,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts import audit, lockout
+from sso_portal.lib.outages import is_outage
 from sso_portal.lib.refusals import NOT_FOUND, UNAVAILABLE, Refusal, Refused
 from sso_portal.lib.text import why_not_text
 from sso_portal.lib.web import Caller, caller_of
@@ -41,8 +41,6 @@ FRAMEWORK_REFUSALS: dict[type[Exception], Refusal] = {
     exceptions.NotFound: NOT_FOUND,
     exceptions.ParseError: INVALID_JSON,
     RequestDataTooBig: TOO_LARGE,
-    OperationalError: UNAVAILABLE,
-    InterfaceError: UNAVAILABLE,
 }
 
 
@@ -181,10 +179,11 @@ class Door(APIView):
         return response
 
     def _refused_by_framework(self, exc: Exception) -> Refused:
+        if is_outage(exc):
+            structlog.get_logger(__name__).error("database unavailable", exc_info=exc)
+            return Refused(UNAVAILABLE)
         for kind, refusal in FRAMEWORK_REFUSALS.items():
             if isinstance(exc, kind):
-                if refusal is UNAVAILABLE:
-                    structlog.get_logger(__name__).error("database unavailable", exc_info=exc)
                 return Refused(refusal)
         raise exc
 

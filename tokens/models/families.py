@@ -8,6 +8,7 @@ from django.db.models.functions import Now
 
 from groups.models import Agent, AgentSession, Client, Group
 from sso_portal.lib.secrets import digest_of
+from tokens.models.bus import BusCode
 from tokens.models.login_token import LoginToken
 from tokens.models.relying_party import RelyingParty
 from tokens.models.spent_once import SpentOnce, SpentOnceQuerySet
@@ -45,6 +46,7 @@ class TokenFamily(models.Model):
     login_token = models.OneToOneField(
         LoginToken, on_delete=models.SET_NULL, null=True, related_name="family"
     )
+    bus_code = models.OneToOneField(BusCode, on_delete=models.SET_NULL, null=True, related_name="family")
     scope = models.CharField(max_length=200, blank=True)
     nonce = models.CharField(max_length=255, blank=True)
     sid = models.CharField(max_length=32, blank=True)  # of the session, when it is forgotten already
@@ -64,6 +66,7 @@ class TokenFamily(models.Model):
         indexes: ClassVar = [
             models.Index(fields=["agent", "ends_at"], name="family_of_agent"),
             models.Index(fields=["ends_at"], name="family_by_end"),
+            models.Index(fields=["sid"], name="family_by_sid", condition=Q(revoked_at=None)),
         ]
         constraints: ClassVar = [
             models.CheckConstraint(

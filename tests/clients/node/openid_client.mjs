@@ -33,7 +33,9 @@ const tokens = await client.authorizationCodeGrant(config, new URL(landed), {
   pkceCodeVerifier: verifier, expectedState: state, expectedNonce: nonce, idTokenExpected: true,
 });
 const subject = tokens.claims().sub;
-did("code + PKCE, ID token checked with the JWKS");
+const head = JSON.parse(Buffer.from(tokens.id_token.split(".")[0], "base64url"));
+assert.equal(head.alg, said.ALGORITHM);
+did(`code + PKCE, ID token (${head.alg}) checked with the JWKS`);
 
 const person = await client.fetchUserInfo(config, tokens.access_token, subject);
 assert.equal(person.preferred_username, said.AGENT_USERNAME);

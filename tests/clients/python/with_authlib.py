@@ -3,6 +3,8 @@
 Its own option for http on this machine: AUTHLIB_INSECURE_TRANSPORT.
 """
 
+import json
+from base64 import urlsafe_b64decode
 from os import environ as said
 
 import django
@@ -39,7 +41,9 @@ back = RequestFactory().get(landed)
 back.session = start.session
 tokens = portal.authorize_access_token(back)
 subject = tokens["userinfo"]["sub"]
-did("code + PKCE, ID token checked with the JWKS")
+algorithm = json.loads(urlsafe_b64decode(tokens["id_token"].split(".")[0] + "=="))["alg"]
+assert algorithm == said["ALGORITHM"]
+did(f"code + PKCE, ID token ({algorithm}) checked with the JWKS")
 
 person = portal.userinfo(token=tokens)
 assert person["sub"] == subject

@@ -110,18 +110,19 @@ def _will_do(session: AgentSession, asked: AuthorizationRequest) -> bool:
     """Whether this session is as young as the request wants it, and the agent whom it means.
 
     A sign-in that this very request asked for will do when it began after that, and the browser came straight back:
-    the note of when it was asked is signed, and worth nothing for another request or an older session.
+    the note of when it was asked is signed, and worth nothing for another request or an older session. A session that
+    was unlocked by the password alone is as old as the second factor that it carries on.
     """
-    started, now = session.started_at, now_of(session)
+    proved, now = session.proved_at, now_of(session)
     if asked.is_silent and asked.id_token_hint:
         hint = read(asked.id_token_hint)
         if hint is None or hint.get("sub") != session.agent.subject:
             return False
-    if asked.marked_at is not None and started > asked.marked_at and now - started <= JUST_NOW:
+    if asked.marked_at is not None and proved > asked.marked_at and now - proved <= JUST_NOW:
         return True
     if asked.wants_new_sign_in:
         return False
-    return asked.max_age is None or now - started <= timedelta(seconds=asked.max_age)
+    return asked.max_age is None or now - proved <= timedelta(seconds=asked.max_age)
 
 
 def _to_sign_in(
@@ -138,7 +139,8 @@ def _to_sign_in(
     is_anew = asked.wants_new_sign_in or asked.max_age is not None
     query = marked(sender, request.GET) if is_anew else request.GET.urlencode()
     target = Target(f"{request.path}?{query}", client.subdomain, origins=way)
-    return see_other(sign_in_url(group_id, target=target, switch=session is not None))
+    is_asked_for_all = session is not None or asked.wants_new_sign_in
+    return see_other(sign_in_url(group_id, target=target, switch=is_asked_for_all))
 
 
 def _group_of(asked: AuthorizationRequest, session: AgentSession | None) -> int | None:

@@ -18,6 +18,7 @@ from tokens.dialects.base import (
     basic_credentials,
 )
 from tokens.models import RegisteredAddress, RelyingParty, RelyingPartySecret, Use
+from tokens.parties import actor_of, party_beside
 
 IDENTIFIER = re.compile(r"[\x21-\x7e]{1,64}")
 OURS = re.compile(r"rp_\w{1,61}", re.ASCII)
@@ -108,9 +109,9 @@ class PartyDoor(OAuthDoor):
     def handle_exception(self, exc: Exception) -> Response:
         party = self.relying_party
         if isinstance(exc, Refused) and party:
-            # Anybody can call himself a public party: the log names none who did not prove it.
-            about = {"client": party.client} | ({} if party.is_public else {"actor": party.named})
-            exc.about = about | exc.about
+            about: dict[str, Any] = {"client": party.client, "actor": actor_of(party)} | exc.about
+            details = party_beside(about["actor"], party) | about.get("details", {})
+            exc.about = about | ({"details": details} if details else {})
         response = super().handle_exception(exc)
         if response.status_code == 401:  # always with a challenge (RFC 9110, section 15.5.2)
             response.headers["WWW-Authenticate"] = 'Basic realm="portal"'

@@ -14,7 +14,7 @@ from sso_portal.lib.web import Caller
 from tokens import families
 from tokens.families import Tokens
 from tokens.logins import Login, login_of
-from tokens.models import FamilyEnd, Kind, LoginToken, RelyingParty, TokenFamily
+from tokens.models import Kind, LoginToken, RelyingParty
 from tokens.redeeming import ALREADY_USED, spend
 
 VERIFIER = re.compile(r"[A-Za-z0-9._~-]{43,128}")
@@ -47,7 +47,7 @@ def exchange(
     with transaction.atomic():  # spent, written down and given, before anyone is answered
         spent = spend(code, kind=Kind.CODE, relying_party=relying_party, caller=caller, why_not=why_not)
         if spent.why == ALREADY_USED and spent.token:
-            _revoke_what_it_gave(spent.token, relying_party=relying_party, caller=caller)
+            families.revoke_what_it_gave(spent.token, relying_party=relying_party, caller=caller)
         elif not spent.why:
             redemption = spent.redemption()
             terms = redemption.token.terms
@@ -79,10 +79,3 @@ def _why_not(token: LoginToken, *, relying_party: RelyingParty, redirect_uri: st
     if not VERIFIER.fullmatch(verifier):
         return "no verifier"
     return "" if hmac.compare_digest(challenge_of(verifier), challenge) else "wrong verifier"
-
-
-def _revoke_what_it_gave(code: LoginToken, *, relying_party: RelyingParty, caller: Caller) -> None:
-    related = TokenFamily.objects.select_related("group", "client", "agent")
-    family = related.filter(login_token=code, revoked_at=None).first()
-    if family:
-        families.revoke(family, FamilyEnd.REUSED, actor=relying_party.named, caller=caller)

@@ -90,8 +90,8 @@ class AuthorizationRequest:
 
     @property
     def wants_new_sign_in(self) -> bool:
-        """Whether a session will not do, however young."""
-        return bool({"login", "select_account"} & self.prompt)
+        """Whether a session will not do, however young. (A `max_age` of 0 says the same.)"""
+        return bool({"login", "select_account"} & self.prompt) or self.max_age == 0
 
     @classmethod
     def parse(cls, sender: Sender, query: QueryDict) -> "AuthorizationRequest":

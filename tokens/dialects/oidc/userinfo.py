@@ -8,6 +8,7 @@ from tokens import families
 from tokens.dialects.oidc.door import LONGEST_SECRET, OpenToOrigins, form_of
 from tokens.id_tokens import OPENID, claims_of
 from tokens.logins import Login
+from tokens.parties import actor_of, party_beside
 
 MISSING = Refusal("invalid_token", "Send the access token as Authorization: Bearer.", 401, "missing")
 INVALID = Refusal("invalid_token", "The access token is unknown, expired or revoked.", 401)
@@ -31,7 +32,9 @@ class UserInfo(OpenToOrigins):
             raise Refused(INVALID)
         self.relying_party = standing.family.relying_party
         if OPENID not in standing.scope.split(" "):
-            raise Refused(TOO_NARROW, {"actor": self.relying_party.named, "client": login.client})
+            actor = actor_of(self.relying_party)
+            details = party_beside(actor, self.relying_party)
+            raise Refused(TOO_NARROW, {"actor": actor, "client": login.client, "details": details})
         self.login, self.scope = login, standing.scope
 
     def get(self, request: Request) -> Response:

@@ -415,6 +415,40 @@ def test_a_code_works_once(redeem, code):
     assert event.details["why"] == "already used"
 
 
+def test_a_code_shown_again_ends_what_it_gave_and_nothing_else(call, redeem, code, session, caller):
+    other = issue_code(session, redirect_url=REDIRECT, caller=caller)
+    given, kept = (redeem(each).json()["credentials"]["refreshToken"] for each in (code, other))
+
+    for _ in range(2):
+        redeem(code)
+
+    assert_refused(call("refresh", {"refreshToken": given}), 400, "invalid_grant")
+    assert call("refresh", {"refreshToken": kept}).status_code == 200
+    event = Event.objects.get(action="login.revoke")
+    assert (event.actor, event.agent, event.details) == ("bus", session.agent.subject, {"why": "reused"})
+
+
+@pytest.mark.parametrize("redirect", [REDIRECT, f"{REDIRECT}/"])
+def test_a_code_shown_again_later_or_elsewhere_ends_what_it_gave(redeem, code, redirect):
+    redeem(code)
+    BusCode.objects.update(expires_at=F("expires_at") - timedelta(seconds=60))
+
+    assert_refused(redeem(code, redirect), 400, "invalid_code")
+
+    assert TokenFamily.objects.get().end_reason == "reused"
+
+
+def test_a_used_code_shown_to_another_group_ends_nothing(call, redeem, code, other_group):
+    redeem(code)
+    factories.BusAddressFactory(group=other_group, address=HOST)
+    elsewhere = {"X-Bus-Page": seal(Page(other_group.pk, HOST))}
+
+    answer = call("code", {"code": code, "redirectUrl": REDIRECT}, headers=elsewhere)
+
+    assert_refused(answer, 400, "invalid_code")
+    assert TokenFamily.objects.get().revoked_at is None
+
+
 def test_a_code_of_another_address_is_refused_and_stays_good(redeem, code, group):
     factories.BusAddressFactory(group=group, use="redirect", address=f"{REDIRECT}/")
 

@@ -2,9 +2,11 @@
 
 import re
 from datetime import timedelta
+from time import time
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
 import pytest
+from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
 from django.db import connection
 from django.test import Client
 from django.utils import timezone
@@ -12,11 +14,19 @@ from django.utils import timezone
 from accounts.models import Event, Outcome
 from groups import models as groups
 from groups.targets import unseal
+from sso_portal.lib.encryption import encrypt
 from sso_portal.lib.secrets import digest_of
 from tests import factories
 from tests.conftest import PORTAL
 from tests.tokens.circumstances import STOPS, age, name_of
-from tests.tokens.dialects.oidc.parties import CHALLENGE, REDIRECT_URI, SCOPE, VERIFIER, read_id_token
+from tests.tokens.dialects.oidc.parties import (
+    CHALLENGE,
+    FORM,
+    REDIRECT_URI,
+    SCOPE,
+    VERIFIER,
+    read_id_token,
+)
 from tests.tokens.test_pop import HOSTILE, NO_NAVIGATION, directives, text_of
 from tests.tokens.test_queries import Statements
 from tokens.dialects.oidc.exchanging import exchange
@@ -926,6 +936,101 @@ def test_somebody_else_may_sign_in_anew(authorize, signed_in, group):
     sign_in(signed_in, authorize(prompt="login"), username="bob")
 
     assert LoginToken.objects.get().agent == bob
+
+
+# --- … with a second factor ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def app(agent):
+    """Alice's authenticator app."""
+    return groups.AgentFactor.objects.create(agent=agent, secret=encrypt(factories.TOTP_SECRET))
+
+
+@pytest.fixture
+def proved_session(app, old_session):
+    """Alice showed her password and her app's code ten minutes ago."""
+    groups.AgentSession.objects.update(methods=["pwd", "mfa"])
+    return old_session
+
+
+def let_go_idle() -> None:
+    groups.AgentSession.objects.filter(ended_at=None).update(idle_at=timezone.now() - timedelta(seconds=1))
+
+
+def show_code(browser, page: str):
+    """Type the app's code at the page that asks for it, and follow on."""
+    assert page.startswith("/sso/second-factor?"), page
+    shown = browser.post(
+        page, {"code": format_hotp_value(hotp_value(factories.TOTP_SECRET, int(time()) // 30))}
+    )
+    assert shown.status_code == 303, text_of(shown)
+    return browser.get(shown.headers["Location"])
+
+
+def claims_told(response, party) -> dict[str, object]:
+    """What the ID token says that the code of this answer is worth."""
+    form = {"grant_type": "authorization_code", "code": told(response)["code"], "redirect_uri": REDIRECT_URI}
+    form |= {"client_id": party.identifier, "code_verifier": VERIFIER}
+    answer = Client(HTTP_HOST=PORTAL).post("/oauth/token", urlencode(form), FORM)
+    return read_id_token(answer.json()["id_token"]).claims
+
+
+@pytest.mark.usefixtures("proved_session")
+@pytest.mark.parametrize("wish", [{"prompt": "login"}, {"max_age": "0"}], ids=str)
+@pytest.mark.parametrize("is_idle", [False, True], ids=["live", "idle"])
+def test_new_sign_in_takes_both_factors_and_the_party_is_told(
+    authorize, signed_in, party, session, wish, is_idle
+):
+    if is_idle:
+        let_go_idle()
+    page = authorize(**wish).headers["Location"]
+    assert 'name="username"' in signed_in.get(page).content.decode()
+    asked = signed_in.post(page, {"username": "alice", "password": factories.PASSWORD})
+
+    claims = claims_told(show_code(signed_in, asked.headers["Location"]), party)
+
+    assert claims["amr"] == ["pwd", "mfa"]
+    assert time() - claims["auth_time"] < 60
+    assert claims["sid"] == session.sid  # to other parties the session goes on
+
+
+@pytest.mark.usefixtures("proved_session")
+def test_unlocking_is_no_new_sign_in_where_it_spared_the_second_factor(authorize, signed_in):
+    """An agent unlocks his session at the door, by the password alone, and goes back to the waiting request."""
+    let_go_idle()
+    waiting = target_of(response := authorize(prompt="login")).path
+    page = response.headers["Location"].replace("&switch=1", "")
+    unlocked = signed_in.post(page, {"username": "alice", "password": factories.PASSWORD})
+    assert unlocked.headers["Location"] == waiting
+
+    again = signed_in.get(waiting)
+
+    assert again.headers["Location"].startswith("/sso/sign-in?")
+    assert not LoginToken.objects.exists()
+
+
+@pytest.mark.usefixtures("proved_session")
+@pytest.mark.parametrize(("max_age", "will_do"), [("300", False), ("3600", True)])
+def test_unlocked_session_is_as_old_as_its_second_factor(authorize, signed_in, group, max_age, will_do):
+    for _ in range(2):  # unlocking twice makes it no younger
+        let_go_idle()
+        signed_in.post(
+            f"/sso/sign-in?group={group.pk}", {"username": "alice", "password": factories.PASSWORD}
+        )
+
+    response = authorize(max_age=max_age)
+
+    assert response.headers["Location"].startswith(REDIRECT_URI if will_do else "/sso/sign-in?")
+
+
+@pytest.mark.usefixtures("old_session")
+def test_unlocking_is_a_new_sign_in_of_who_has_no_second_factor(authorize, signed_in, party):
+    let_go_idle()
+
+    claims = claims_told(sign_in(signed_in, authorize(prompt="login")), party)
+
+    assert claims["amr"] == ["pwd"]
 
 
 # --- The call that the portal began it with --------------------------------------------------------------------------

@@ -1,0 +1,18 @@
+"""Relying parties in the audit log: who acts where one calls, and where it is told otherwise."""
+
+from accounts.audit import ANONYMOUS
+from tokens.models import RelyingParty
+
+
+def actor_of(relying_party: RelyingParty | None, *, otherwise: str = "bus") -> str:
+    """Who acts: the party that proved who it is. Anybody can call himself a public one, so that says nothing."""
+    if relying_party is None:
+        return otherwise
+    return ANONYMOUS if relying_party.is_public else relying_party.named
+
+
+def party_beside(actor: str, relying_party: RelyingParty | None) -> dict[str, str]:
+    """For the details of an event: the party that it is about, where that is not its actor."""
+    if relying_party is None or actor == relying_party.named:
+        return {}
+    return {"relying_party": relying_party.identifier}
