@@ -21,6 +21,8 @@ TITLES: dict[int | str, Any] = {
     UNKNOWN_NUMBER: _("This number leads nowhere yet"),
     "unknown_relying_party": _("Nobody knows the system that sent you"),
     "unknown_redirect_uri": _("The way back is not registered"),
+    "unknown_client": _("Nobody knows the system that sent you"),
+    "unknown_address": _("The way back is not registered"),
     "link_used": _("This link is used up"),
     400: _("This address cannot be read"),
     403: _("You cannot enter here"),
@@ -46,6 +48,8 @@ ADVICE: dict[int | str, Any] = {
     ),
     "unknown_relying_party": ASK_WHO_RUNS_IT,
     "unknown_redirect_uri": ASK_WHO_RUNS_IT,
+    "unknown_client": ASK_WHO_RUNS_IT,
+    "unknown_address": ASK_WHO_RUNS_IT,
     "link_used": ASK_BILLING,
     "no_place": ASK_BILLING,
     400: _(

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.contrib import admin
 from django.contrib.admin import ModelAdmin, TabularInline
 from django.contrib.admin.options import IS_POPUP_VAR
@@ -17,7 +18,9 @@ from tokens.models import Algorithm, RegisteredAddress, RelyingParty, RelyingPar
 
 class RegisteredAddressInline(TabularInline):  # type: ignore[type-arg]
     model = RegisteredAddress
-    extra = 0
+
+    def get_extra(self, request: HttpRequest, obj: RelyingParty | None = None, **kwargs: Any) -> int:
+        return 0 if obj else 1  # hardly one does without
 
 
 class ToSee(TabularInline):  # type: ignore[type-arg]
@@ -91,4 +94,7 @@ class RelyingPartyAdmin(Audited, ModelAdmin):  # type: ignore[type-arg]
             return super().response_add(request, obj, post_url_continue)
         made = create_secret(obj, by=operator_of(request), caller=caller_here(request))
         title = _("The client ID and secret of %(name)s") % {"name": obj.name}
-        return show_once(request, self.opts, title=title, shown=[Shown(*one) for one in made.shown])
+        issuer = Shown(_("Issuer"), settings.PORTAL_URL)  # asked for in the same breath
+        shown = [issuer, *(Shown(*one) for one in made.shown)]
+        text = _("Send these to whoever runs that system, the secret by a way that nobody else reads.")
+        return show_once(request, self.opts, title=title, shown=shown, text=text)

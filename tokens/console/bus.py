@@ -25,6 +25,12 @@ from tokens.console.changing import asks_and_does, change_keys, form_of
 from tokens.models import ADDRESS_LENGTH, LONGEST_DAYS, BusAddress, BusUse
 
 TAB = {"tab": "integration"}
+BOUNDED = {
+    "required": gettext_lazy("Write a number."),
+    "invalid": gettext_lazy("Write a whole number."),
+    "min_value": gettext_lazy("Write %(limit_value)s or more."),
+    "max_value": gettext_lazy("Write %(limit_value)s or less."),
+}
 
 
 @group_page()
@@ -141,6 +147,8 @@ class BusSettingsForm(forms.Form):
         label=gettext_lazy("Hours until an agent must sign in again"),
         min_value=1,
         max_value=24 * LONGEST_DAYS,
+        error_messages=BOUNDED
+        | {"max_value": gettext_lazy("Write %(limit_value)s or less: that is 90 days.")},
         help_text=gettext_lazy("However often the bus renews what the host has. 12 is one long shift."),
     )
     gives_legacy_token = forms.BooleanField(
@@ -155,6 +163,7 @@ class BusSettingsForm(forms.Form):
         label=gettext_lazy("Days that the long-lived token is worth something"),
         min_value=1,
         max_value=LONGEST_DAYS,
+        error_messages=BOUNDED,
         help_text=gettext_lazy("It ends earlier when the agent is signed out, suspended or disabled."),
     )
 

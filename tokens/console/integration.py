@@ -31,7 +31,7 @@ from groups.models import (
 from groups.wording import usernames, why_of
 from sso_portal.lib.text import why_not_text
 from sso_portal.lib.web import is_fragment, see_other
-from tokens.console.other_doors import doors_of, registered_by
+from tokens.console.other_doors import doors_of, own_doors_of, registered_by
 from tokens.pop import LONGEST
 from tokens.recent_pops import DOOR, asked_for, unreplaced_in
 from tokens.samples import samples_of
@@ -62,12 +62,13 @@ def integration(request: HttpRequest, membership: Membership) -> HttpResponseBas
         "needs_numbers": chosen is None and not group.dialled_numbers.exists(),
         "api": _api(group, shown),
         "doors": doors_of(group, shown.client) if shown else None,
-        "bus_origins": registered.bus_origins,
         "sample": _one_of(["curl", "php", "python", "node"], request.GET.get("sample")),
     }
     if is_fragment(request):
         return show(request, membership, "tokens/_integration_client.html", context)
     context |= {
+        "own": own_doors_of(group),
+        "bus_origins": registered.bus_origins,
         "keys": list(group.platform_keys.live().order_by("-pk")),
         "has_addresses": registered.has_networks,
         "direct_url": _direct_url(group),

@@ -7,7 +7,7 @@ from django.conf import settings
 from django.db.models import Exists, OuterRef, QuerySet, Subquery, Value
 from django.urls import reverse
 
-from groups.models import Client, Group
+from groups.models import Client, Group, HandOff
 from sso_portal.lib.sql import Joined
 from tokens.models import (
     AddressRule,
@@ -20,6 +20,8 @@ from tokens.models import (
     Use,
 )
 from tokens.samples import create_sso_token_samples, native_samples, oidc_samples, sso_url_samples
+
+REDEEMS = (HandOff.REDIRECT, HandOff.FORM_POST)  # the hand-offs after which the CRM asks what its token says
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ class Trusted:
 
 
 def registered_by(group: Group) -> Registered:
-    """Whether the group's address list holds anything, and which pages may talk to its bus."""
+    """Whether the group's address list holds anything, and which pages may talk to its message bus."""
     origins = BusAddress.objects.filter(group=OuterRef("pk"), use=BusUse.ORIGIN)
     row = (
         Group.objects.filter(pk=group.pk)
@@ -50,14 +52,27 @@ def registered_by(group: Group) -> Registered:
     return Registered(bool(row[0]), _parts(row[1]))
 
 
+def own_doors_of(group: Group) -> dict[str, Any]:
+    """The doors for the group's own software, whichever client it is about: the message bus, the native API."""
+    return {
+        "bus_url": f"{_address('bus')}?group={group.pk}",
+        "api": f"{settings.PORTAL_URL}/api/v1/",
+        "api_docs": _address("api_docs"),
+        "native_samples": native_samples(_address("api_entitlements")),
+    }
+
+
 def doors_of(group: Group, client: Client) -> dict[str, Any]:
-    """What of the other doors is registered for this client, with addresses and samples. Operators register it."""
+    """How this client receives agents, and what of the other doors is registered for it. Operators register it."""
     trusted = _trusted(client)
     parties = [one for one in trusted if one.redirects]  # the others redeem only
     pairs = [(one.party, prefix) for one in trusted for prefix in one.pairs]
     credentials = list(ApiCredential.objects.live().filter(clients=client).order_by("-pk"))
     return {
         "client": client,
+        "redeem": _address("redeem") if client.hand_off in REDEEMS else "",
+        "redeemers": [one.party for one in trusted if not one.party.is_public],
+        "receiver": next((one.party for one in trusted if one.party.receives_agents), None),
         "issuer": settings.PORTAL_URL,
         "discovery": f"{settings.PORTAL_URL}/.well-known/openid-configuration",
         "parties": parties,
@@ -76,10 +91,6 @@ def doors_of(group: Group, client: Client) -> dict[str, Any]:
         "create_sso_token_samples": (
             create_sso_token_samples(_address("create_sso_token"), client=client) if credentials else []
         ),
-        "bus_url": f"{_address('bus')}?group={group.pk}",
-        "api": f"{settings.PORTAL_URL}/api/v1/",
-        "api_docs": _address("api_docs"),
-        "native_samples": native_samples(_address("api_entitlements")),
     }
 
 

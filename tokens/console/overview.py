@@ -12,7 +12,8 @@ from django.views.decorators.http import require_GET
 from groups.console.access import group_page, show
 from groups.console.overview import DAY, addresses_of, happening_in
 from groups.models import Group, Membership
-from tokens.models import Handoff, PlatformKey, State
+from tokens.keys import keys_of
+from tokens.models import ApiKey, GroupKey, Handoff, PlatformKey, State
 
 
 @group_page()
@@ -49,7 +50,7 @@ def untold(group: Group) -> list[dict[str, Any]]:
     ]
 
 
-def ending_keys(group: Group) -> list[PlatformKey]:
-    """The group's live keys that end soon, or are so old that they ought to be replaced."""
-    live = PlatformKey.objects.live().filter(group=group).order_by("pk")
+def ending_keys(group: Group) -> list[GroupKey]:
+    """The group's live keys, of either kind, that end soon, or are so old that they ought to be replaced."""
+    live = [key for kind in (PlatformKey, ApiKey) for key in keys_of(group, kind).live().order_by("pk")]
     return [key for key in live if key.state == State.ENDING or key.is_old]

@@ -30,12 +30,13 @@ def read(group, owner, visit_as):
     return read_one
 
 
-def test_nothing_registered_leaves_the_doors_of_the_group(read, group):
+def test_nothing_registered_leaves_the_issuer_whom_to_ask_and_the_doors_of_the_group(read, group):
     page = read()
 
-    assert "OpenID Connect" not in page
-    assert "Signed SSO URL" not in page
-    assert "CreateSsoToken" not in page
+    assert 'value="http://localhost:8000"' in page
+    assert "is registered yet" in page
+    assert "http://localhost:8000/api/v4/sso_url" not in page
+    assert "http://localhost:8000/includes/api.php" not in page
     assert f"http://localhost:8000/bus/?group={group.pk}" in page
     assert "http://localhost:8000/api/v1/" in page
 
@@ -49,10 +50,30 @@ def test_relying_party_is_shown_with_its_addresses(read, party):
     assert "http://localhost:8000/.well-known/openid-configuration" in page
 
 
-def test_relying_party_that_only_redeems_is_not(read, client_company):
-    party = factories.RelyingPartyFactory(client=client_company)
+def test_relying_party_without_redirects_is_shown_where_tokens_are_redeemed(read, client_company):
+    party = factories.RelyingPartyFactory(client=client_company, name="CRM server")
 
-    assert party.identifier not in read()
+    page = read()
+
+    assert "http://localhost:8000/api/v1/tokens/redeem" in page
+    assert "ID of CRM server" in page
+    assert "Client ID of CRM server" not in page
+    assert party.identifier in page
+
+
+@pytest.mark.parametrize(
+    ("hand_off", "told"), [("signed", "Audience (aud)"), ("oidc", "https://demoaws.crm.example/begin")]
+)
+def test_hand_off_says_what_the_receiving_party_needs(read, client_company, hand_off, told):
+    client_company.hand_off = hand_off
+    client_company.save()
+    begins = "https://demoaws.crm.example/begin"
+    factories.RelyingPartyFactory(client=client_company, receives_agents=True, initiate_login_uri=begins)
+
+    page = read()
+
+    assert told in page
+    assert "/api/v1/tokens/redeem" not in page
 
 
 def test_relying_party_that_is_off_is_not(read, party):
@@ -66,7 +87,7 @@ def test_public_relying_party_is_asked_for_no_secret(read, party):
 
     page = read()
 
-    assert "public: no secret, PKCE" in page
+    assert "none: it runs in a browser or an app, and uses PKCE" in page
     assert "CLIENT_SECRET" not in page
 
 
@@ -85,7 +106,7 @@ def test_signing_pair_that_is_over_is_not_shown(read, party):
     pair = factories.SigningPairFactory(relying_party=party)
     SigningPair.objects.update(revoked_at=pair.created_at)
 
-    assert "Signed SSO URL" not in read()
+    assert "http://localhost:8000/api/v4/sso_url" not in read()
 
 
 def test_credential_is_shown_at_the_clients_it_may_act_for(read, client_company):
