@@ -11,10 +11,11 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.urls import reverse
 
-from accounts import audit, lockout, passwords
+from accounts import alarms, audit, lockout, passwords
 from accounts.fresh_factor import has_fresh_factor
 from accounts.models import Administrator
 from sso_portal.lib import encryption
+from sso_portal.lib.refusals import Refused
 from sso_portal.lib.text import canonical_name
 from sso_portal.lib.web import caller_of
 
@@ -52,7 +53,11 @@ class AccountAdapter(DefaultAccountAdapter):
             passwords.verify(password, "")
             self._refuse(request, name, "locked")
             return None
-        administrator = super().authenticate(request, **credentials)
+        try:
+            administrator = super().authenticate(request, **credentials)
+        except Refused:  # too many at once: this password was compared with nothing
+            lockout.give_back(door=lockout.MAIN_DOOR, name=name)
+            raise
         if not isinstance(administrator, Administrator):
             self._refuse(request, name, "wrong_credentials")
             return None
@@ -63,6 +68,7 @@ class AccountAdapter(DefaultAccountAdapter):
         return administrator
 
     def _refuse(self, request: HttpRequest, name: str, reason: str) -> None:
+        alarms.note_failure(door=lockout.MAIN_DOOR, name=name, caller=caller_of(request))
         audit.record(
             "administrator.sign_in",
             caller=caller_of(request),

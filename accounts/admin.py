@@ -5,12 +5,13 @@ from typing import Any
 from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
+from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from accounts import audit
 from accounts.backoffice import View, asking_again
 from accounts.ending_sessions import EndReason, end_sessions
-from accounts.models import Administrator, Attempt, Event
+from accounts.models import Administrator, Attempt, Event, Release, Seal
 from sso_portal.lib.web import caller_of
 
 admin.site.site_header = "Agent Portal back office"
@@ -43,6 +44,18 @@ class Audited:
             for name, options in fieldsets
             if (fields := [field for field in options["fields"] if field not in told])
         ]
+
+    def construct_change_message(
+        self, request: HttpRequest, form: Any, formsets: Any, add: bool = False
+    ) -> Any:
+        """What was changed; of switches, also to what."""
+        message = super().construct_change_message(request, form, formsets, add)  # type: ignore[misc]
+        switched = {name: form.cleaned_data.get(name) for name in form.changed_data}
+        switched = {name: value for name, value in switched.items() if isinstance(value, bool)}
+        for part in message if switched and not add else []:
+            if "changed" in part and "name" not in part["changed"]:  # the row's own, not an inline's
+                part["changed"]["to"] = switched
+        return message
 
     def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
         _record(request, "add", obj, message)
@@ -128,6 +141,25 @@ class EventAdmin(ReadOnlyAdmin):
     list_filter = ("outcome", "action", "at")
     search_fields = ("=reference", "=agent", "=client", "=actor")
     show_full_result_count = False
+
+
+@admin.register(Seal)
+class SealAdmin(ReadOnlyAdmin):
+    list_display = ("number", "since", "until", "events", "anchor", "sealed_at")
+    fields = ("number", "since", "until", "events", "digest", "previous", "anchor", "sealed_at", "version")
+    ordering = ("-number",)
+    search_fields = ("=anchor",)
+    show_full_result_count = False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Seal]:
+        return super().get_queryset(request).defer("rows")
+
+
+@admin.register(Release)
+class ReleaseAdmin(ReadOnlyAdmin):
+    list_display = ("day", "number", "anchor", "at")
+    ordering = ("-day",)
+    search_fields = ("=anchor",)
 
 
 @admin.register(Attempt)

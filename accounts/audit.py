@@ -4,7 +4,7 @@ import unicodedata
 from collections.abc import Iterable
 from typing import Any, Protocol
 
-from accounts import lockout
+from accounts import journal, lockout
 from accounts.models import Event, Outcome
 from sso_portal.lib.inserting import insert_many
 from sso_portal.lib.refusals import Refused
@@ -44,7 +44,7 @@ def record(
     `about` names another object (a key by its prefix, a session by its sid). `details` holds no secrets: tokens by the
     first twelve hex digits of their digest, telephone numbers by their last four digits.
     """
-    return Event.objects.create(
+    event = Event.objects.create(
         reference=caller.reference,
         door=caller.door,
         actor=_storable(actor)[:254],
@@ -59,6 +59,8 @@ def record(
         agent_header=_storable(caller.agent_header),
         details=_storable_details(details or {}),
     )
+    journal.note(event)
+    return event
 
 
 def record_many(
@@ -82,7 +84,9 @@ def record_many(
         "agent_header": _storable(caller.agent_header),
         "details": _storable_details(details or {}),
     }
-    insert_many(Event, common=common, own=["agent"], rows=([agent.subject] for agent in agents))
+    subjects = [agent.subject for agent in agents]
+    insert_many(Event, common=common, own=["agent"], rows=([subject] for subject in subjects))
+    journal.note(*(Event(agent=subject, **common) for subject in subjects))
 
 
 def record_refusal(refused: Refused, *, caller: Caller) -> None:

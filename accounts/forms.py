@@ -5,17 +5,16 @@ from typing import Any
 from allauth.core import context
 from allauth.mfa.adapter import get_adapter
 from allauth.mfa.base import forms as codes
+from allauth.mfa.models import Authenticator
 from allauth.mfa.webauthn import forms as webauthn
 from django import forms
 from django.forms.utils import ErrorDict
 from django.utils.translation import gettext_lazy as _
 
-from accounts import audit, lockout
+from accounts import audit, lockout, used_codes
 from accounts.models import Administrator
 from sso_portal.lib.web import caller_of
-
-# What allauth and fido2 raise on credentials that no browser makes.
-UNREADABLE = (KeyError, TypeError, ValueError, AttributeError, RecursionError)
+from sso_portal.lib.webauthn import UNREADABLE
 
 
 class CountsTries(forms.Form):
@@ -42,6 +41,9 @@ class CountsTries(forms.Form):
             )
             raise get_adapter().validation_error("incorrect_code")
         code: str = super().clean_code()  # type: ignore[misc]  # of the form that this is mixed into
+        shown: Authenticator = self.authenticator  # type: ignore[attr-defined]  # likewise
+        if shown.type == Authenticator.Type.TOTP and not used_codes.take(shown, code):
+            raise get_adapter().validation_error("incorrect_code")
         lockout.forget(**door)
         return code
 

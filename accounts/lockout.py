@@ -24,6 +24,11 @@ def may_try(*, door: str, name: str) -> bool:
     )
 
 
+def give_back(*, door: str, name: str) -> None:
+    """Undo one `may_try` that was granted, and came to nothing: only wrong passwords count."""
+    Attempt.objects.give_back(door=door, name=_kept(name))
+
+
 def forget(*, door: str, name: str) -> bool:
     """Start this name's count anew: it signed in, or an administrator unlocked it. Whether there was a count."""
     return Attempt.objects.clear(door=door, name=_kept(name))
@@ -51,6 +56,12 @@ def may_go_on(*, limit: str, who: str) -> bool:
     if not settings.RATE_LIMITS:
         return True
     return Tally.objects.count_one(limit=limit, who=who, most=settings.LIMITS_PER_MINUTE[limit])
+
+
+def use_up(*, limit: str, who: str, times: int) -> None:
+    """Let what was just counted against a limit of LIMITS_PER_MINUTE count for so much more."""
+    if settings.RATE_LIMITS:
+        Tally.objects.use_up(limit=limit, who=who, times=times)
 
 
 def may_go_on_this_hour(*, limit: str, who: str) -> bool:

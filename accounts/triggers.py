@@ -1,26 +1,77 @@
-"""The triggers that keep the audit log append-only, in the words of each database."""
+"""The triggers that keep the audit log append-only, in the words of each database.
 
-TABLE = "accounts_event"
+They let a row be deleted when its day was released, and let a day be released when it is sealed to its end and long
+over. Whoever may drop a trigger may do anything: that is what seals are for, and grants (`manage.py database_roles`).
+"""
 
-INSTALL = {
-    "sqlite": [
-        f"""CREATE TRIGGER event_no_{act.lower()} BEFORE {act} ON {TABLE}
-            BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END"""
-        for act in ("UPDATE", "DELETE")
+from datetime import timedelta
+
+KEPT_AT_LEAST = timedelta(days=90)  # whatever the settings say
+TABLES = {"event": "accounts_event", "seal": "accounts_seal", "release": "accounts_release"}
+_KEY = {"event": "id", "seal": "number", "release": "day"}
+_DAY = {"event": "OLD.at", "seal": "OLD.since"}  # by which a row is released
+_REFUSED = "the audit log is append-only"
+_TOO_EARLY = "a day of the audit log is released when it is sealed to its end and long over"
+
+
+def _sqlite() -> list[str]:
+    made = []
+    for name, table in TABLES.items():
+        released = f"SELECT 1 FROM accounts_release WHERE day = DATE({_DAY.get(name, 'NULL')})"  # noqa: S608
+        there = f"SELECT 1 FROM {table} WHERE {_KEY[name]} = NEW.{_KEY[name]}"  # noqa: S608  (constants)
+        for act, event, when in (
+            ("update", "UPDATE", ""),
+            ("delete", "DELETE", f"WHEN NOT EXISTS ({released})"),
+            ("replace", "INSERT", f"WHEN EXISTS ({there})"),  # REPLACE would change a row without either
+        ):
+            made.append(
+                f"""CREATE TRIGGER {name}_no_{act} BEFORE {event} ON {table} {when}
+                    BEGIN SELECT RAISE(ABORT, '{_REFUSED}'); END"""
+            )
+    made.append(
+        f"""CREATE TRIGGER release_in_time BEFORE INSERT ON accounts_release
+            WHEN NEW.day >= DATE('now', '-{KEPT_AT_LEAST.days} days') OR NOT EXISTS (
+                SELECT 1 FROM accounts_seal WHERE number = NEW.number AND anchor = NEW.anchor
+                AND until = DATE(NEW.day, '+1 day') || ' 00:00:00')
+            BEGIN SELECT RAISE(ABORT, '{_TOO_EARLY}'); END"""  # noqa: S608  (constants)
+    )
+    return made
+
+
+def _postgresql() -> list[str]:
+    made = []
+    for name, table in TABLES.items():
+        released = ""
+        if name in _DAY:
+            released = f"""IF TG_OP = 'DELETE' AND EXISTS (
+                SELECT 1 FROM accounts_release WHERE day = ({_DAY[name]} AT TIME ZONE 'UTC')::date
+            ) THEN RETURN OLD; END IF;"""  # noqa: S608  (constants)
+        made += [
+            f"""CREATE FUNCTION {name}_is_append_only() RETURNS trigger LANGUAGE plpgsql AS
+                $$ BEGIN {released} RAISE EXCEPTION '{_REFUSED}'; END $$""",
+            f"""CREATE TRIGGER {name}_append_only BEFORE UPDATE OR DELETE ON {table}
+                FOR EACH ROW EXECUTE FUNCTION {name}_is_append_only()""",
+        ]
+    made += [
+        f"""CREATE FUNCTION release_is_in_time() RETURNS trigger LANGUAGE plpgsql AS
+            $$ BEGIN
+            IF NEW.day >= (NOW() AT TIME ZONE 'UTC')::date - {KEPT_AT_LEAST.days} OR NOT EXISTS (
+                SELECT 1 FROM accounts_seal WHERE number = NEW.number AND anchor = NEW.anchor
+                AND until = (NEW.day + 1)::timestamp AT TIME ZONE 'UTC'
+            ) THEN RAISE EXCEPTION '{_TOO_EARLY}'; END IF;
+            RETURN NEW; END $$""",  # noqa: S608  (constants)
+        """CREATE TRIGGER release_in_time BEFORE INSERT ON accounts_release
+           FOR EACH ROW EXECUTE FUNCTION release_is_in_time()""",
     ]
-    + [  # REPLACE would change a row without either
-        f"""CREATE TRIGGER event_no_replace BEFORE INSERT ON {TABLE}
-            WHEN EXISTS (SELECT 1 FROM {TABLE} WHERE id = NEW.id)
-            BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END"""  # noqa: S608  (a constant)
-    ],
-    "postgresql": [
-        """CREATE FUNCTION event_is_append_only() RETURNS trigger LANGUAGE plpgsql AS
-           $$ BEGIN RAISE EXCEPTION 'the audit log is append-only'; END $$""",
-        f"""CREATE TRIGGER event_append_only BEFORE UPDATE OR DELETE ON {TABLE}
-            FOR EACH ROW EXECUTE FUNCTION event_is_append_only()""",
-    ],
-}
+    return made
+
+
+INSTALL = {"sqlite": _sqlite(), "postgresql": _postgresql()}
 REMOVE = {
-    "sqlite": [f"DROP TRIGGER event_no_{act}" for act in ("update", "delete", "replace")],
-    "postgresql": [f"DROP TRIGGER event_append_only ON {TABLE}", "DROP FUNCTION event_is_append_only()"],
+    "sqlite": [f"DROP TRIGGER {name}_no_{act}" for name in TABLES for act in ("update", "delete", "replace")]
+    + ["DROP TRIGGER release_in_time"],
+    "postgresql": [f"DROP TRIGGER {name}_append_only ON {table}" for name, table in TABLES.items()]
+    + ["DROP TRIGGER release_in_time ON accounts_release"]
+    + [f"DROP FUNCTION {name}_is_append_only()" for name in TABLES]
+    + ["DROP FUNCTION release_is_in_time()"],
 }

@@ -91,6 +91,17 @@ def test_lock_of_codes_outlives_the_cache(half_in):
     assert not is_in(half_in)
 
 
+def test_code_that_was_used_is_refused_whatever_the_cache_forgot(half_in, owner):
+    code = code_of()
+    guess(half_in, code)
+    cache.clear()
+    second = Client(HTTP_HOST=PORTAL)
+    second.post("/accounts/login/", {"login": owner.email, "password": PASSWORD})
+
+    assert guess(second, code).context["form"].errors["code"] == [INCORRECT]
+    assert (is_in(half_in), is_in(second)) == (True, False)
+
+
 def test_lock_of_codes_ends_by_itself(half_in):
     for _ in range(5):
         guess(half_in)

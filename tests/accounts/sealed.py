@@ -1,0 +1,41 @@
+"""What the tests of the sealed audit log share: events of other days, and an attacker who owns the database."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.db import connection
+from django.utils import timezone
+
+from accounts import triggers
+from accounts.models import Event
+from accounts.proving import prove
+from tests import factories
+
+
+def days_ago(days: int, **later: float) -> datetime:
+    """A moment of that day (UTC), so much after its midnight."""
+    today = timezone.now().astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    return today - timedelta(days=days) + timedelta(**later)
+
+
+def written(*moments: datetime, **fields: Any) -> list[Event]:
+    """Events of these moments."""
+    return [factories.EventFactory(at=at, **fields) for at in moments]
+
+
+@contextmanager
+def without_triggers() -> Iterator[Any]:
+    """Somebody who may do everything in the database takes the triggers away, and puts them back afterwards."""
+    with connection.cursor() as cursor:
+        for statement in triggers.REMOVE[connection.vendor]:
+            cursor.execute(statement)
+        yield cursor
+        for statement in triggers.INSTALL[connection.vendor]:
+            cursor.execute(statement)
+
+
+def faults(**given: Any) -> list[str]:
+    """What is found to be wrong."""
+    return [fault.text for fault in prove(**given).faults]
