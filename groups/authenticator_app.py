@@ -1,4 +1,4 @@
-"""An agent's second factor: the six digits of an authenticator app (TOTP, RFC 6238: SHA-1, 30 seconds)."""
+"""Agents' authenticator apps: six digits that change (TOTP, RFC 6238: SHA-1, 30 seconds)."""
 
 import base64
 import hashlib
@@ -10,22 +10,22 @@ from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value, yield_
 from django.conf import settings
 from django.utils.crypto import constant_time_compare
 
-from accounts import lockout
-from groups.models import Agent, AgentFactor, Group
+from groups.models import Agent, AgentFactor
 from sso_portal.lib.encryption import decrypt, encrypt
 
 LONGEST_LABEL = 40  # characters: a QR code holds some 2,900 bytes, and one character may take nine of them
 
 
-def is_needed(agent: Agent) -> bool:
-    """Whether this agent signs in with a second factor: his group demands it, or he has one."""
-    return agent.group.needs_second_factor or AgentFactor.objects.filter(agent=agent).exists()
-
-
 def proposed_secret(nonce: str) -> str:
     """The secret that is proposed to whoever has no app yet: the same as often as the page is loaded."""
-    key = hmac.digest(settings.SECRET_KEY.encode(), f"agent.factor:{nonce}".encode(), hashlib.sha256)
-    return base64.b32encode(key[:20]).decode()
+    return proposed_secrets(nonce)[0]
+
+
+def proposed_secrets(nonce: str) -> list[str]:
+    """That secret, and what it was before SECRET_KEY changed: the picture may have been taken then."""
+    keys = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
+    made = (hmac.digest(key.encode(), f"agent.factor:{nonce}".encode(), hashlib.sha256) for key in keys)
+    return [base64.b32encode(one[:20]).decode() for one in made]
 
 
 def address_of(agent: Agent, secret: str) -> str:
@@ -62,21 +62,6 @@ def take(factor: AgentFactor, code: str) -> bool:
     return (
         AgentFactor.objects.filter(pk=factor.pk, last_counter__lt=counter).update(last_counter=counter) == 1
     )
-
-
-def may_try(agent: Agent) -> bool:
-    """Count a try, before the code is looked at: apart from wrong passwords, and locked apart."""
-    return lockout.may_try(door=door_of(agent.group), name=agent.username_key)
-
-
-def forget_tries(agent: Agent) -> None:
-    """Start the count anew: a code was right, or an administrator unlocked the agent."""
-    lockout.forget(door=door_of(agent.group), name=agent.username_key)
-
-
-def door_of(group: Group) -> str:
-    """The name of the door that wrong codes are counted at."""
-    return f"{group.door}:factor"
 
 
 def _counter_of(secret: str, code: str) -> int | None:

@@ -8,17 +8,17 @@ from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
 from django.urls import reverse
-from django.utils.safestring import mark_safe
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, gettext_noop
+from django.utils.translation import gettext_noop
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts import audit
-from groups import authenticator_app, cookies, password_profiles, standing
+from groups import cookies, password_profiles, second_factors, standing
 from groups.branding import brand_of, look_digest, stylesheet
-from groups.forms import ChoosePasswordForm, CodeForm, SignInForm
-from groups.models import AgentFactor, AgentSession, AgentStatus, Client, Group, GroupLogo
+from groups.factor_forms import FactorForms
+from groups.forms import ChoosePasswordForm, SignInForm
+from groups.models import AgentSession, AgentStatus, Client, Group, GroupLogo
 from groups.networks import refuse_outside
 from groups.signing_in import (
     MustChoosePassword,
@@ -36,7 +36,6 @@ from sso_portal.lib.refusals import Refusal, Refused
 from sso_portal.lib.web import allow_forms_to, caller_of, keep_for_good, see_other
 
 UNKNOWN_GROUP = Refusal("unknown_group", gettext_noop("There is no such group here."), 404)
-WRONG_CODE = gettext_lazy("This code is not right. Please type the one that the app shows now.")
 BAD_GROUP = Refusal("bad_group", gettext_noop("The group must be given once, as a number."), 400)
 
 
@@ -80,7 +79,7 @@ def sign_in_page(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
         refuse_outside(group, caller=caller_of(request))
         return _answer_sign_in(request, group, session)
-    if _is_of(session, group) and session.is_live() and "switch" not in request.GET:
+    if _is_of(session, group) and session.is_live() and _may_unlock(request):
         return see_other(_onward(request, group))
     refuse_outside(group, caller=caller_of(request))
     return _sign_in_form(request, group, session, SignInForm())
@@ -114,6 +113,7 @@ def _answer_sign_in(request: HttpRequest, group: Group, session: AgentSession | 
             replaces=session,
             caller=caller_of(request),
             target=_target_of(request),
+            may_unlock=_may_unlock(request),
         )
     except Refused as refused:
         if refused.refusal.code != "wrong_credentials":
@@ -129,7 +129,7 @@ def _sign_in_form(
 ) -> HttpResponse:
     """The page with this form: only the password is asked of the agent whose session went idle here."""
     unlock = None
-    if _is_of(session, group) and session.is_idle() and "switch" not in request.GET:
+    if _is_of(session, group) and session.is_idle() and _may_unlock(request):
         unlock = session.agent
         form.for_unlocking(unlock.username)
     context = {
@@ -164,7 +164,12 @@ def choose_password_page(request: HttpRequest) -> HttpResponse:
     if form.is_valid():
         password, replaces = form.cleaned_data["new_password"], cookies.sessions_of(request).first()
         result = choose_password(
-            agent, password, replaces=replaces, caller=caller_of(request), target=_target_of(request)
+            agent,
+            password,
+            replaces=replaces,
+            caller=caller_of(request),
+            target=_target_of(request),
+            may_unlock=_may_unlock(request),
         )
         return _go_on(request, group, result) if result else _from_the_start(request)
     context = {
@@ -179,29 +184,28 @@ def choose_password_page(request: HttpRequest) -> HttpResponse:
 @sensitive_post_parameters("code")
 @require_http_methods(["GET", "HEAD", "POST"])
 def second_factor_page(request: HttpRequest) -> HttpResponse:
-    """Ask an agent who proved his password for his app's code, or let him set the app up; then straight on."""
+    """Ask an agent who proved his password for his second factor, or let him set one up; then straight on."""
     group = active_group(group_id_of(request.GET) or 0)
     refuse_outside(group, caller=caller_of(request))
     proof = _proof_of(request, step=MustShowFactor, group=group)
     if proof is None:
         return _from_the_start(request)
-    form = CodeForm(request.POST if request.method == "POST" else None)
-    if form.is_valid():
+    forms = FactorForms(request.POST if request.method == "POST" else None)
+    if (shown := forms.shown()) is not None:
         signed_in = show_second_factor(
             proof,
-            form.cleaned_data["code"],
+            shown,
             replaces=cookies.sessions_of(request).first(),
             caller=caller_of(request),
             target=_target_of(request),
         )
         if signed_in:
             return _go_on(request, group, signed_in)
-        form.add_error("code", WRONG_CODE)
-    context = {"agent": proof.agent, "form": form, "action": request.get_full_path()}
-    if not AgentFactor.objects.filter(agent=proof.agent).exists():
-        secret = authenticator_app.proposed_secret(proof.nonce)
-        address = authenticator_app.address_of(proof.agent, secret)
-        context |= {"secret": secret, "picture": mark_safe(authenticator_app.picture_of(address))}  # noqa: S308  (ours)
+        forms.refuse()
+    factors = second_factors.factors_of(proof.agent)
+    ask = forms.asking if factors else forms.offering
+    context = {"agent": proof.agent, "factors": factors, "action": request.get_full_path()}
+    context |= ask(proof.agent, factors, nonce=proof.nonce)
     return _door_page(request, group, "groups/second_factor.html", context)
 
 
@@ -258,6 +262,11 @@ def _is_of(session: AgentSession | None, group: Group) -> TypeGuard[AgentSession
         and session.agent.group_id == group.pk
         and session.agent.status == AgentStatus.ACTIVE
     )
+
+
+def _may_unlock(request: HttpRequest) -> bool:
+    """Whether the session that is there will do; else everybody is asked for all that a sign-in takes."""
+    return "switch" not in request.GET
 
 
 def _target_of(request: HttpRequest) -> Target | None:

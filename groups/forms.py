@@ -42,23 +42,6 @@ class SignInForm(forms.Form):
         return self
 
 
-class CodeForm(forms.Form):
-    """The six digits of an authenticator app."""
-
-    code = forms.CharField(
-        label=gettext_lazy("Code"),
-        max_length=12,
-        widget=forms.TextInput(
-            attrs={
-                "autocomplete": "one-time-code",
-                "inputmode": "numeric",
-                "spellcheck": "false",
-                "autofocus": True,
-            }
-        ),
-    )
-
-
 class ChoosePasswordForm(forms.Form):
     """A new password, twice."""
 

@@ -48,7 +48,7 @@ def statement_of(group: Group) -> list[Demand]:
         ),
         Demand(
             _("Second factor"),
-            [_("A code of an authenticator app, at every sign-in.")]
+            [_("A passkey, or a code of an authenticator app, at every sign-in.")]
             if group.needs_second_factor
             else [_("Not demanded.")],
         ),

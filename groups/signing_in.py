@@ -1,7 +1,7 @@
 """How an agent signs in: tries are counted before the password is looked at, and every "no" looks the same."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from django.contrib.auth.hashers import make_password
@@ -9,12 +9,13 @@ from django.core import signing
 from django.db import transaction
 from django.db.models.functions import Now
 from django.utils import timezone
-from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext_noop
 
-from accounts import audit, lockout, passwords
-from groups import authenticator_app, password_profiles
-from groups.models import Agent, AgentFactor, AgentSession, AgentStatus, EndReason, Group, new_sid
+from accounts import alarms, audit, lockout, passwords
+from groups import passkeys, password_profiles, second_factors
+from groups.models import Agent, AgentSession, AgentStatus, EndReason, Group, new_sid
+from groups.passkeys import NotAccepted
+from groups.second_factors import Shown
 from groups.targets import Target
 from sso_portal.lib.refusals import Refusal, Refused
 from sso_portal.lib.secrets import canonical_code, digest_of, new_secret
@@ -31,6 +32,7 @@ TOO_MANY = Refusal(
 )
 PENDING_LIFETIME = timedelta(minutes=10)
 PASSWORD_METHOD, ACTIVATION_METHOD, FACTOR_METHOD = "pwd", "otp", "mfa"  # amr values of RFC 8176
+OF_A_FACTOR = {FACTOR_METHOD, passkeys.HARDWARE, passkeys.SOFTWARE}
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,7 @@ class Proof:
     agent: Agent
     methods: list[str]
     nonce: str  # of this sign-in alone
+    stamp: str  # of the agent, as he was then
 
 
 def sign_in(
@@ -78,12 +81,13 @@ def sign_in(
     replaces: AgentSession | None,
     caller: Caller,
     target: Target | None = None,
+    may_unlock: bool = True,
     instead_of: str = "",
 ) -> SignedIn | Pending:
     """Sign an agent in by username and password, or by username and activation code.
 
     `replaces` is the session that this browser had until now, ended or not (with `now`), `target` where it was going;
-    for `instead_of` see `start_session`. Raises Refused:
+    with `may_unlock` an idle one spares him the second factor. For `instead_of` see `start_session`. Raises Refused:
     `too_many_requests` for an address that tries too often, else `wrong_credentials`, alike for an unknown, wrong,
     locked, disabled or foreign name.
     """
@@ -92,8 +96,14 @@ def sign_in(
     name = canonical_name(username)
     may_try = lockout.may_try(door=group.door, name=name)
     agent = Agent.objects.select_related("group").filter(group=group, username_key=name).first()
-    method = _proof_of(agent if may_try else None, password)
+    try:
+        method = _proof_of(agent if may_try else None, password)
+    except Refused:  # too many at once: this password was compared with nothing
+        if may_try:
+            lockout.give_back(door=group.door, name=name)
+        raise
     if agent is None or (why := _why_not(agent, may_try=may_try, method=method)):
+        alarms.note_failure(door=group.door, name=name, caller=caller, group=group)
         why = ("unknown" if may_try else "locked") if agent is None else why
         # Of an unknown name nothing is kept: people type passwords into the wrong field.
         details = {"why": why} | _pop_of(target)
@@ -104,7 +114,13 @@ def sign_in(
         return MustChoosePassword(agent, _seal(agent, [method], salt=MustChoosePassword.SALT))
     with transaction.atomic():
         result = _go_on(
-            agent, methods=[method], replaces=replaces, caller=caller, target=target, instead_of=instead_of
+            agent,
+            methods=[method],
+            replaces=replaces,
+            caller=caller,
+            target=target,
+            may_unlock=may_unlock,
+            instead_of=instead_of,
         )
         if replaces is not None and not isinstance(result, SignedIn):
             _leave(replaces, agent)
@@ -112,10 +128,10 @@ def sign_in(
 
 
 def _leave(replaces: AgentSession, agent: Agent) -> None:
-    """End what this browser had before this agent shows his factor; not his own live session, which goes on."""
+    """End what this browser had before this agent shows his factor; not his own open session, which goes on."""
     if replaces.agent_id != agent.pk:
         AgentSession.objects.end_all_of(replaces, EndReason.SWITCHED)
-    elif replaces.ended_at is None and not replaces.is_live():
+    elif replaces.ended_at is None and not replaces.is_open():
         AgentSession.objects.end_all_of(replaces, EndReason.PASSWORD)
 
 
@@ -126,26 +142,26 @@ def _go_on(
     replaces: AgentSession | None,
     caller: Caller,
     target: Target | None,
+    may_unlock: bool,
     instead_of: str = "",
 ) -> SignedIn | Pending:
     """Begin the session, unless a second factor is missing. In a transaction.
 
     Unlocking asks for the password alone: this browser's session showed the factor when it began. Signing in again
-    while a session is live asks for both, for that is what relying parties want it for.
+    while a session is live, or because a relying party wants it, asks for both.
     """
-    ends_at: datetime | None = None
-    if authenticator_app.is_needed(agent) and FACTOR_METHOD not in methods:
-        if replaces is None or not _has_shown_factor(replaces, agent):
+    unlocked: AgentSession | None = None
+    if second_factors.is_needed(agent) and FACTOR_METHOD not in methods:
+        if replaces is None or not may_unlock or not _has_shown_factor(replaces, agent):
             return MustShowFactor(agent, _seal(agent, methods, salt=MustShowFactor.SALT))
-        # The factor holds for the longest that a session may take, and is not prolonged by passwords.
-        methods, ends_at = [*methods, FACTOR_METHOD], replaces.ends_at
+        methods, unlocked = [*methods, *(each for each in replaces.methods if each in OF_A_FACTOR)], replaces
     return start_session(
         agent,
         methods=methods,
         replaces=replaces,
         caller=caller,
         target=target,
-        ends_at=ends_at,
+        unlocked=unlocked,
         instead_of=instead_of,
     )
 
@@ -186,13 +202,14 @@ def start_session(
     replaces: AgentSession | None,
     caller: Caller,
     target: Target | None = None,
-    ends_at: datetime | None = None,
+    unlocked: AgentSession | None = None,
     instead_of: str = "",
 ) -> SignedIn:
     """Begin a session, ending what it replaces and what the group's limit leaves no room for. In a transaction.
 
-    It ends at `ends_at`, else after the longest that the group allows. Sessions whose sid is `instead_of` are about to
-    end, and take no room. Raises Refused when the agent was stopped, or his password changed, since it was looked at.
+    It ends after the longest that the group allows; with the session that it `unlocked`, for the second factor which
+    that one showed is not prolonged by passwords. Sessions whose sid is `instead_of` are about to end, and take no
+    room. Raises Refused when the agent was stopped, or his password changed, since it was looked at.
     """
     group = agent.group
     # This row's lock also lets one sign-in at a time count the sessions there are.
@@ -211,7 +228,8 @@ def start_session(
         agent=agent,
         methods=methods,
         idle_at=Now() + timedelta(minutes=group.idle_minutes),
-        ends_at=ends_at or Now() + timedelta(hours=group.longest_session_hours),
+        ends_at=unlocked.ends_at if unlocked else Now() + timedelta(hours=group.longest_session_hours),
+        factor_shown_at=unlocked.proved_at if unlocked else None,
         address=caller.address_text,
         agent_header=caller.agent_header,
     )
@@ -246,41 +264,60 @@ def _pop_of(target: Target | None) -> dict[str, Any]:
 
 
 def proof_in(pending: str, *, step: type[MustChoosePassword | MustShowFactor], group: Group) -> Proof | None:
-    """What a `Pending` carried onward to this step; None once a password was chosen since, or after ten minutes."""
+    """What a `Pending` carried onward to this step; None once it has served, or after ten minutes."""
     try:
         subject, stamp, methods, nonce = signing.loads(pending, salt=step.SALT, max_age=PENDING_LIFETIME)
     except (signing.BadSignature, ValueError, TypeError):
         return None
     agent = Agent.objects.select_related("group").filter(group=group, subject=subject).working().first()
-    return Proof(agent, methods, nonce) if agent is not None and _stamp_of(agent) == stamp else None
+    return Proof(agent, methods, nonce, stamp) if agent is not None and _stamp_of(agent) == stamp else None
 
 
 def show_second_factor(
-    proof: Proof, code: str, *, replaces: AgentSession | None, caller: Caller, target: Target | None = None
+    proof: Proof, shown: Shown, *, replaces: AgentSession | None, caller: Caller, target: Target | None = None
 ) -> SignedIn | None:
-    """Sign in an agent who proved his password by his authenticator app too, or take this app as his from now on.
+    """Sign in an agent who proved his password by his second factor too, or take this as his from now on.
 
-    None for a wrong code: tries are counted apart from passwords, before the code is looked at.
+    None where it is not accepted: tries are counted apart from passwords, before anything is looked at. The proof
+    serves once, so that the same answer of a passkey never does twice.
     """
-    agent = proof.agent
-    factor = AgentFactor.objects.filter(agent=agent).first()
-    about: dict[str, Any] = {"caller": caller, "actor": f"agent:{agent.subject}"}
-    about |= {"group": agent.group, "agent": agent}
-    why = "" if authenticator_app.may_try(agent) else "locked"
+    may_try = second_factors.may_try(proof.agent)
+    about: dict[str, Any] = {"caller": caller, "actor": f"agent:{proof.agent.subject}"}
+    about |= {"group": proof.agent.group, "agent": proof.agent}
     with transaction.atomic():
-        if not why and factor is not None:
-            why = "" if authenticator_app.take(factor, code) else "wrong"
-        elif not why:
-            secret = authenticator_app.proposed_secret(proof.nonce)
-            why = "" if authenticator_app.enrol(agent, secret, code) else "wrong"
-        if why:
-            audit.record("agent.second_factor", refused_for="wrong_code", details={"why": why}, **about)
+        try:
+            if not may_try:
+                raise NotAccepted("factor locked")
+            agent = _lock(proof)
+            if second_factors.has_one(agent):
+                methods = [
+                    *proof.methods,
+                    *second_factors.take(agent, shown, nonce=proof.nonce),
+                    FACTOR_METHOD,
+                ]
+            else:
+                second_factors.enrol(agent, shown, nonce=proof.nonce)
+                methods = [*proof.methods, FACTOR_METHOD]
+                audit.record("agent.enrol_factor", details=shown.for_audit(), **about)
+        except NotAccepted as refused:
+            audit.record(
+                "agent.second_factor", refused_for=f"wrong_{shown.word}", details=refused.for_audit(), **about
+            )
             return None
-        if factor is None:
-            audit.record("agent.enrol_factor", **about)
-        authenticator_app.forget_tries(agent)
-        methods = [*proof.methods, FACTOR_METHOD]
+        second_factors.forget_tries(agent)
         return start_session(agent, methods=methods, replaces=replaces, caller=caller, target=target)
+
+
+def _lock(proof: Proof) -> Agent:
+    """The agent, whom no other sign-in touches until this one is through. In a transaction.
+
+    Raises NotAccepted for a proof that has served.
+    """
+    found = Agent.objects.select_related("group").select_for_update(of=("self",))
+    agent = found.filter(pk=proof.agent.pk).working().first()
+    if agent is None or _stamp_of(agent) != proof.stamp:
+        raise NotAccepted("signed in meanwhile")
+    return agent
 
 
 def choose_password(
@@ -290,12 +327,13 @@ def choose_password(
     replaces: AgentSession | None,
     caller: Caller,
     target: Target | None = None,
+    may_unlock: bool = True,
 ) -> SignedIn | Pending | None:
     """Set the password that the agent chose, spend his activation code, end all his sessions, and let him go on.
 
     The session of this browser ends too, so that nothing that was given out in it outlives the password; all that
-    serves on is the second factor that it showed, if it waited to be unlocked. None when somebody else was faster, or
-    the agent was stopped: one conditional update, and the row count decides.
+    serves on is the second factor that it showed, if it waited to be unlocked and `may_unlock` says so. None when
+    somebody else was faster, or the agent was stopped: one conditional update, and the row count decides.
     """
     method = ACTIVATION_METHOD if agent.activation_digest else PASSWORD_METHOD
     encoded = make_password(password)
@@ -325,7 +363,14 @@ def choose_password(
             details={"by": method},
         )
         agent.password, agent.activation_digest = encoded, ""
-        return _go_on(agent, methods=[method], replaces=replaces, caller=caller, target=target)
+        return _go_on(
+            agent,
+            methods=[method],
+            replaces=replaces,
+            caller=caller,
+            target=target,
+            may_unlock=may_unlock,
+        )
 
 
 def _seal(agent: Agent, methods: list[str], *, salt: str) -> str:
@@ -333,5 +378,6 @@ def _seal(agent: Agent, methods: list[str], *, salt: str) -> str:
 
 
 def _stamp_of(agent: Agent) -> str:
-    """Changes when the password or the activation code does, so that a proof serves once."""
-    return salted_hmac("agent.pending", f"{agent.password}{agent.activation_digest}").hexdigest()[:16]
+    """Changes with the password, the activation code and each sign-in, so that a proof serves once. Of no key."""
+    changing = f"{agent.password} {agent.activation_digest} {agent.last_signed_in_at}"
+    return digest_of(f"agent.pending {changing}")[:16]

@@ -10,10 +10,9 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from accounts import audit, lockout
-from groups import authenticator_app
+from groups import second_factors
 from groups.models import (
     Agent,
-    AgentFactor,
     AgentQuerySet,
     AgentSession,
     AgentStatus,
@@ -90,7 +89,7 @@ def unlock(agent: Agent, *, by: str, caller: Caller) -> None:
     """Let an agent whom wrong passwords locked try again."""
     with transaction.atomic():
         lockout.forget(door=agent.group.door, name=agent.username_key)
-        authenticator_app.forget_tries(agent)
+        second_factors.forget_tries(agent)
         _record("agent.unlock", agent, by, caller)
 
 
@@ -106,14 +105,14 @@ def give_activation_code(agent: Agent, *, by: str, caller: Caller) -> str:
     return code
 
 
-def remove_factor(agent: Agent, *, by: str, caller: Caller) -> bool:
-    """Forget the agent's authenticator app, which he has lost; whether there was one."""
+def remove_factors(agent: Agent, *, by: str, caller: Caller) -> bool:
+    """Forget the agent's authenticator app and passkeys, which he has lost; whether there were any."""
     with transaction.atomic():
-        removed, _ = AgentFactor.objects.filter(agent=agent).delete()
-        authenticator_app.forget_tries(agent)
-        if removed:
-            _record("agent.remove_factor", agent, by, caller)
-    return bool(removed)
+        kinds = second_factors.remove_all(agent)
+        second_factors.forget_tries(agent)
+        if kinds:
+            _record("agent.remove_factor", agent, by, caller, factors=kinds)
+    return bool(kinds)
 
 
 def set_password(agent: Agent, password: str, *, by: str, caller: Caller) -> None:
@@ -172,7 +171,7 @@ def unlock_many(agents: Sequence[Agent], *, group: Group, by: str, caller: Calle
             names = [agent.username_key for agent in some]
             locked = lockout.locked_until(door=group.door, names=names)
             lockout.forget_many(door=group.door, names=locked)
-            lockout.forget_many(door=authenticator_app.door_of(group), names=names)
+            lockout.forget_many(door=second_factors.door_of(group), names=names)
             unlocked += [agent for agent in some if agent.username_key in locked]
         audit.record_many("agent.unlock", caller=caller, actor=by, group=group, agents=unlocked)
     return len(unlocked)
@@ -217,7 +216,7 @@ def _keep_code(agent: Agent, code: str) -> None:
     )
 
 
-def _record(action: str, agent: Agent, by: str, caller: Caller, *, about: str = "", **details: int) -> None:
+def _record(action: str, agent: Agent, by: str, caller: Caller, *, about: str = "", **details: Any) -> None:
     audit.record(
         action, caller=caller, actor=by, group=agent.group, agent=agent, about=about, details=details
     )

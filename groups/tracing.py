@@ -31,6 +31,8 @@ CLICKS_KNOWN = timedelta(days=1)  # a first click has no event of its own: it is
 METHODS = {
     "pwd": gettext_lazy("password"),
     "otp": gettext_lazy("activation code"),
+    "hwk": gettext_lazy("passkey"),
+    "swk": gettext_lazy("passkey"),
     "mfa": gettext_lazy("second factor"),
 }
 

@@ -17,7 +17,7 @@ from sso_portal import pages
 from sso_portal.lib.addresses import is_within, parse_address
 from sso_portal.lib.refusals import Refusal, Refused
 from sso_portal.lib.secrets import new_readable_code
-from sso_portal.lib.web import caller_of, is_for_software
+from sso_portal.lib.web import caller_of, is_for_software, length_of_body
 from sso_portal.views import refuse
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
@@ -85,10 +85,10 @@ def _refuse_unreadable(request: HttpRequest) -> HttpResponseBase | None:
     """Refuse what no view should have to think of: NUL characters, huge bodies, a caller without an address."""
     if "\0" in request.path or "%00" in request.META.get("QUERY_STRING", ""):
         return _refused_early(request, UNREADABLE)
-    length = request.META.get("CONTENT_LENGTH") or "0"
+    length = length_of_body(request.META)
     is_upload = UPLOADS.fullmatch(request.path)
     largest = settings.LARGEST_UPLOAD if is_upload else settings.DATA_UPLOAD_MAX_MEMORY_SIZE
-    if not length.isdigit() or int(length) > largest:
+    if length is None or length > largest:
         return _refused_early(request, TOO_LARGE)
     if request.META.get("REMOTE_ADDR") and caller_of(request).address is None:
         return _refused_early(request, NO_ADDRESS)

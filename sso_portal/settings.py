@@ -6,6 +6,7 @@ A missing secret stops the start and names the variable.
 import os
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import environ
@@ -42,6 +43,7 @@ RATE_LIMITS = env.bool("RATE_LIMITS", default=True)  # stops throttles, never lo
 
 LOGIN_TOKEN_LIFETIME = timedelta(seconds=env.int("LOGIN_TOKEN_SECONDS", default=60))
 LOGIN_TOKENS_KEPT = timedelta(days=30)
+EVENTS_KEPT = timedelta(days=env.int("EVENTS_KEPT_DAYS", default=400))
 ACCESS_TOKEN_LIFETIME = ID_TOKEN_LIFETIME = timedelta(minutes=15)
 SIGNING_KEYS_KEPT = timedelta(days=1)  # published, once another signs
 SIGNED_URL_WORD = env.str("SIGNED_URL_WORD", default="licenseSpring")  # first in what the callers sign
@@ -49,6 +51,11 @@ ACTIVATION_CODE_LIFETIME = timedelta(hours=24)
 LOCKOUT_FAILURES = env.int("LOCKOUT_FAILURES", default=5)
 LOCKOUT_WINDOW = timedelta(minutes=env.int("LOCKOUT_WINDOW_MINUTES", default=15))
 LOCKOUT_DURATION = timedelta(minutes=env.int("LOCKOUT_MINUTES", default=30))
+# Of one address: from so many failed sign-ins on it is slowed down, from so many names on it is reported.
+MANY_FAILURES = env.int("MANY_FAILURES", default=100)
+MANY_FAILURES_WINDOW = timedelta(minutes=5)
+MANY_NAMES = env.int("MANY_NAMES", default=50)
+MANY_NAMES_WINDOW = timedelta(minutes=10)
 LIMITS_PER_MINUTE = {
     "sign-in address": 30,
     "pop": 60,
@@ -153,13 +160,21 @@ else:
     DATABASES["default"]["CONN_MAX_AGE"] = env.int("CONN_MAX_AGE", default=60)
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
     DATABASES["default"]["DISABLE_SERVER_SIDE_CURSORS"] = True  # PgBouncer in transaction mode has none
+    asked = DATABASES["default"].get("OPTIONS", {})
     DATABASES["default"]["OPTIONS"] = {
-        "connect_timeout": 3,
-        "options": "-c statement_timeout=5000 -c lock_timeout=2000 -c timezone=UTC",
-    } | DATABASES["default"].get("OPTIONS", {})
+        "connect_timeout": 3,  # seconds
+        # A server that is gone without a word is noticed within half a minute.
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 10_000,  # milliseconds
+        **asked,
+        "options": "-c statement_timeout=5000 -c lock_timeout=2000 -c idle_in_transaction_session_timeout=30000 "
+        f"-c timezone=UTC {asked.get('options', '')}".rstrip(),
+    }
 
 # Carries allauth's throttles and once-only marks: shared between processes, so never a per-process cache.
-CACHES = {
+CACHES: dict[str, dict[str, Any]] = {
     "default": env.cache("REDIS_URL")
     if env.str("REDIS_URL", default="")
     else {
@@ -168,6 +183,11 @@ CACHES = {
         "OPTIONS": {"MAX_ENTRIES": 1_000_000},  # or strangers could crowd the marks of used codes out
     }
 }
+CACHES["default"].setdefault("OPTIONS", {})
+if env.str("REDIS_URL", default=""):
+    CACHES["default"]["OPTIONS"] = {"socket_connect_timeout": 3, "socket_timeout": 2} | CACHES["default"][
+        "OPTIONS"
+    ]
 
 # --- Administrators: e-mail, password, second factor (allauth) ---------------------------------------------------
 
@@ -305,6 +325,7 @@ LOGGING = {
         "django": {"handlers": [], "level": "INFO", "propagate": True},
         "django.server": {"handlers": [], "propagate": True},
         "django.request": {"level": "ERROR"},  # refusals are chosen answers, not news
+        "fido2": {"level": "WARNING"},  # it would tell of each passkey that is shown
         "django.security.DisallowedHost": {"level": "CRITICAL"},  # nor is a stranger's host name
     },
 }

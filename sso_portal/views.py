@@ -4,7 +4,7 @@ import sys
 from typing import Any
 
 import structlog
-from django.db import InterfaceError, OperationalError, connection
+from django.db import DatabaseError, InterfaceError, connection
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.template.loader import render_to_string
 from django.urls import reverse
@@ -14,6 +14,7 @@ from accounts import audit
 from accounts.middleware import OTHER_DOORS
 from groups.door import stale_sign_in
 from sso_portal import pages
+from sso_portal.lib.outages import is_outage
 from sso_portal.lib.refusals import NOT_FOUND, UNAVAILABLE, Refusal, Refused
 from sso_portal.lib.web import caller_of, is_for_software, reference_of
 
@@ -36,13 +37,18 @@ def healthz(request: HttpRequest) -> HttpResponse:
 
 
 def readyz(request: HttpRequest) -> JsonResponse:
-    """Whether this process can do its work: its database answers."""
+    """Whether this process can do its work: its database answers, and lets itself be written."""
+    is_postgresql = connection.vendor == "postgresql"
+    question = "SELECT current_setting('transaction_read_only')" if is_postgresql else "SELECT 'off'"
     try:
         with connection.cursor() as cursor:
-            cursor.execute("SELECT 1")
-    except (OperationalError, InterfaceError):
-        return JsonResponse({"database": "away"}, status=503, headers={"Retry-After": "5"})
-    return JsonResponse({"database": "ok"})
+            cursor.execute(question)
+            state = "ok" if cursor.fetchone() == ("off",) else "read-only"
+    except (DatabaseError, InterfaceError):
+        state = "away"
+    if state == "ok":
+        return JsonResponse({"database": state})
+    return JsonResponse({"database": state}, status=503, headers={"Retry-After": "5"})
 
 
 def refuse(request: HttpRequest, refusal: Refusal) -> HttpResponse:
@@ -85,9 +91,9 @@ def too_many(request: HttpRequest) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponseBase:
-    """A bug, or a database that is away: the second is no bug, and says when to come back."""
+    """A bug, or a database that is away, full or read-only: the second is no bug, and says when to come back."""
     error: Any = sys.exc_info()[1]
-    if isinstance(error, OperationalError | InterfaceError):
+    if is_outage(error):
         structlog.get_logger(__name__).error("database unavailable", exc_info=error)
         return pages.refused_anywhere(request, UNAVAILABLE)
     if is_for_software(request.path):

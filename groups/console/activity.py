@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django import forms
+from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.http import HttpRequest, HttpResponseBase
 from django.urls import reverse
@@ -18,6 +19,7 @@ from django.views.decorators.http import require_GET
 from accounts import audit
 from accounts.event_log import events_in_batches, page_of_events
 from accounts.models import Event, Outcome
+from accounts.sealing import last_seal
 from groups.console.access import group_page, show
 from groups.finding_events import Search, find
 from groups.models import Client, Group, Membership, Permission
@@ -142,6 +144,8 @@ def activity(request: HttpRequest, membership: Membership) -> HttpResponseBase:
         "csv_url": f"{export}?{filters}{'&' if filters else ''}format=csv",
         "jsonl_url": f"{export}?{filters}{'&' if filters else ''}format=jsonl",
         "zone": timezone.get_current_timezone_name(),
+        "kept_days": settings.EVENTS_KEPT.days,
+        "seal": last_seal(),
     }
     return show(request, membership, "groups/activity.html", context)
 

@@ -18,12 +18,12 @@ from django.views.decorators.http import require_http_methods
 from accounts.event_log import page_of_events
 from accounts.fresh_factor import ask_for_second_factor, has_fresh_factor
 from accounts.models import Event
-from groups import standing, wording
+from groups import second_factors, standing, wording
 from groups.agent_columns import last_day_of, with_access
 from groups.console.access import group_page, show
 from groups.console.agent_codes import direct_address, show_codes
 from groups.finding_agents import look_at
-from groups.models import Agent, AgentFactor, AgentSession, AgentStatus, Membership, Permission
+from groups.models import Agent, AgentSession, AgentStatus, Membership, Permission
 from sso_portal.lib.web import caller_of, see_other
 
 EVENTS = 25  # of the history, on a page
@@ -85,14 +85,15 @@ ACTS: dict[str, Act] = {
         standing.end_sessions,
     ),
     REMOVE_FACTOR: Act(
-        gettext_lazy("Remove the authenticator app"),
-        gettext_lazy("Remove the authenticator app of %(name)s"),
+        gettext_lazy("Remove the second factor"),
+        gettext_lazy("Remove the second factor of %(name)s"),
         gettext_lazy(
-            "For a telephone that was lost. Until another app is set up, the password alone lets this agent in; "
-            "where the group demands a second factor, the next sign-in asks to set one up."
+            "For a telephone or key that was lost: the authenticator app and all passkeys are removed. Until another "
+            "is set up, the password alone lets this agent in; where the group demands a second factor, the next "
+            "sign-in asks to set one up."
         ),
-        gettext_lazy("The authenticator app of %(name)s was removed."),
-        standing.remove_factor,
+        gettext_lazy("The second factor of %(name)s was removed."),
+        standing.remove_factors,
         asks=True,
     ),
     "disable": Act(
@@ -126,7 +127,6 @@ def known_of(agent: Agent, request: HttpRequest) -> dict[str, Any]:
     history = page_of_events(Event.objects.filter(agent=subject, group_id=group.pk), request.GET, size=EVENTS)
     day, at = last_day_of(agent.ends_at) if agent.ends_at else (None, None)
     sessions = list(AgentSession.objects.live().filter(agent=agent).order_by("-last_seen_at"))
-    has_factor = AgentFactor.objects.filter(agent=agent).exists()
     return {
         "agent": agent,
         "seen": seen,
@@ -135,7 +135,7 @@ def known_of(agent: Agent, request: HttpRequest) -> dict[str, Any]:
         "why": _why(seen.standing.value),
         "clients": _clients(agent),
         "sessions": sessions,
-        "has_factor": has_factor,
+        "factors": second_factors.factors_of(agent),
         "acts": [(name, ACTS[name].label) for name in _acts_for(agent, locked=bool(seen.locked_until))],
         "direct_address": direct_address(group),
         "history": history,

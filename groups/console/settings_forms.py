@@ -94,7 +94,9 @@ class AccessForm(SectionForm):
             "sessions_per_agent": gettext_lazy("Sign-ins of one agent at the same time"),
         }
         help_texts = {
-            "needs_second_factor": gettext_lazy("Agents type a code of an authenticator app too."),
+            "needs_second_factor": gettext_lazy(
+                "Agents also show a passkey, or type a code of an authenticator app."
+            ),
             "idle_minutes": gettext_lazy("5 to 60."),
             "longest_session_hours": gettext_lazy("1 to 24. Holds for sign-ins from now on."),
             "sessions_per_agent": gettext_lazy(

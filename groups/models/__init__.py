@@ -5,8 +5,10 @@ Facts that must agree are constraints of the database; each has a test in tests/
 
 from groups.models.activity import HalfHour
 from groups.models.agent import (
+    PASSKEY_NAME_LENGTH,
     Agent,
     AgentFactor,
+    AgentPasskey,
     AgentQuerySet,
     AgentStatus,
     FormerPassword,
@@ -46,6 +48,7 @@ from groups.models.group import (
 
 __all__ = [
     "NAME_LENGTH",
+    "PASSKEY_NAME_LENGTH",
     "PATH_LENGTH",
     "PERMISSIONS",
     "USERNAME_LENGTH",
@@ -54,6 +57,7 @@ __all__ = [
     "AgentEntitlement",
     "AgentFactor",
     "AgentImport",
+    "AgentPasskey",
     "AgentQuerySet",
     "AgentSession",
     "AgentSessionQuerySet",

@@ -2,6 +2,7 @@
 
 import re
 import secrets
+from datetime import UTC, datetime
 from typing import ClassVar, Self
 
 from django.db import models
@@ -9,10 +10,13 @@ from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from fido2.webauthn import AttestedCredentialData
 
 from groups.models.fields import NAME_LENGTH, USERNAME_LENGTH, validate_text, validate_username
 from groups.models.group import Group
 from sso_portal.lib.text import canonical_name
+
+PASSKEY_NAME_LENGTH = 60
 
 
 class AgentStatus(models.TextChoices):
@@ -132,3 +136,28 @@ class AgentFactor(models.Model):
 
     def __str__(self) -> str:
         return f"authenticator app of {self.agent}"
+
+    @property
+    def last_used_at(self) -> datetime | None:
+        """When its last code was taken, to the half minute; None: never."""
+        return datetime.fromtimestamp(30 * self.last_counter, UTC) if self.last_counter else None
+
+
+class AgentPasskey(models.Model):
+    """An agent's passkey or security key (WebAuthn): the public half, and how often it signed."""
+
+    agent = models.ForeignKey(Agent, on_delete=models.CASCADE, related_name="passkeys")
+    digest = models.CharField(max_length=64, unique=True)  # of the credential's id: no two agents share one
+    credential = models.BinaryField()  # attested credential data: id and public key
+    name = models.CharField(max_length=PASSKEY_NAME_LENGTH, validators=[validate_text])
+    sign_count = models.PositiveBigIntegerField(default=0)  # always 0 for passkeys that a cloud keeps
+    created_at = models.DateTimeField(db_default=Now())
+    last_used_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def public_half(self) -> AttestedCredentialData:
+        """What answers of this passkey are checked against."""
+        return AttestedCredentialData(bytes(self.credential))

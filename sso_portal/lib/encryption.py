@@ -4,7 +4,7 @@ import base64
 import hashlib
 from functools import cache
 
-from cryptography.fernet import Fernet, MultiFernet
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
 
 
@@ -23,3 +23,12 @@ def encrypt(clear: str) -> str:
 def decrypt(sealed: str) -> str:
     """Decrypt with any of ENCRYPTION_KEY. Raises cryptography.fernet.InvalidToken when none fits."""
     return _fernet(tuple(settings.ENCRYPTION_KEYS)).decrypt(sealed.encode()).decode()
+
+
+def is_under_first_key(sealed: str) -> bool:
+    """Whether the first of ENCRYPTION_KEY reads this, so that the others are not needed for it."""
+    try:
+        _fernet(tuple(settings.ENCRYPTION_KEYS[:1])).decrypt(sealed.encode())
+    except InvalidToken:
+        return False
+    return True

@@ -1,7 +1,9 @@
 """SQL that Django 5.2 does not word for both databases."""
 
+from datetime import timedelta
 from typing import Any
 
+from django.db import connection
 from django.db.models import Aggregate, BigIntegerField, Func, TextField
 
 
@@ -36,3 +38,15 @@ class HalfHourNumber(Func):
     def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
         template = "CAST(STRFTIME('%%%%s', %(expressions)s) AS INTEGER) / 1800"
         return super().as_sql(compiler, connection, template=template, **context)
+
+
+def be_patient(longest: timedelta) -> None:
+    """Until this transaction ends, let a statement take so long, and wait so long for locks: operators' commands may.
+
+    Requests may not (settings, DATABASES).
+    """
+    if connection.vendor == "postgresql":
+        milliseconds = str(int(longest.total_seconds() * 1000))
+        with connection.cursor() as cursor:
+            for name in ("statement_timeout", "lock_timeout"):
+                cursor.execute("SELECT set_config(%s, %s, true)", [name, milliseconds])

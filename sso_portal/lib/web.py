@@ -1,7 +1,8 @@
 """What every page and door shares about a request and an answer."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -62,6 +63,12 @@ def caller_of(request: HttpRequest, *, door: str = "") -> Caller:
 def reference_of(request: HttpRequest) -> str:
     """The reference number of this request: in logs, events and on refusal pages alike."""
     return getattr(request, "reference", "")
+
+
+def length_of_body(meta: Mapping[str, Any]) -> int | None:
+    """How many bytes the request says that it brings; None for what is no length (“²” is a digit, but none here)."""
+    said = str(meta.get("CONTENT_LENGTH") or "0")
+    return int(said) if said.isascii() and said.isdigit() and len(said) < 19 else None
 
 
 def is_for_software(path: str) -> bool:

@@ -1,5 +1,6 @@
 """Lock-out at a group's door: counted before the password is looked at."""
 
+from contextlib import ExitStack
 from datetime import timedelta
 
 import pytest
@@ -7,10 +8,12 @@ from django.db.models import F
 from django.db.models.functions import Now
 
 from accounts import lockout
-from accounts.models import Attempt
+from accounts.alarms import note_failure
+from accounts.models import Attempt, Event, FailedSignIn
 from groups.models import AgentSession
 from groups.signing_in import SignedIn
 from groups.standing import unlock
+from sso_portal.lib import hashing
 from tests import factories
 from tests.groups.conftest import WRONG_PASSWORD
 
@@ -32,6 +35,18 @@ def test_right_password_after_four_wrong_ones_signs_in(agent, attempt):
 
 def test_right_password_after_five_wrong_ones_is_refused(five_wrong, attempt):
     assert attempt().code == "wrong_credentials"
+
+
+def test_tries_that_the_gate_sent_away_do_not_count(agent, attempt, monkeypatch):
+    with monkeypatch.context() as crowd:
+        crowd.setattr(hashing, "GATE_WAIT", 0.0)
+        with ExitStack() as others:
+            while hashing._gate.acquire(blocking=False):
+                others.callback(hashing._gate.release)
+            told = [attempt().code for _ in range(6)]
+
+    assert told == ["busy"] * 6
+    assert isinstance(attempt(), SignedIn)
 
 
 def test_fifth_try_still_reaches_the_password(agent, attempt, hashes):
@@ -146,3 +161,14 @@ def test_48_guesses_at_once_reach_the_password_five_times(at_once):
     passed = at_once(48, lambda: lockout.may_try(door="group:21", name="alice"))
 
     assert (len(passed), sum(passed)) == (48, 5)
+
+
+@pytest.mark.postgresql
+@pytest.mark.django_db(transaction=True)
+def test_many_names_at_once_raise_one_alarm(at_once, caller, settings):
+    settings.MANY_NAMES = 3
+    FailedSignIn.objects.bulk_create(FailedSignIn(address=caller.address_text, name=name) for name in "abc")
+
+    at_once(8, lambda: note_failure(door="group:21", name="dan", caller=caller))
+
+    assert Event.objects.filter(action="sign_in.many_names").count() == 1

@@ -127,7 +127,7 @@ def test_right_code_is_refused_after_five_wrong_ones(app, type_password, type_co
     response = type_code(code_of(TOTP_SECRET))
 
     assert "This code is not right" in response.content.decode()
-    assert Event.objects.filter(action="agent.second_factor").latest("pk").details == {"why": "locked"}
+    assert Event.objects.filter(action="agent.second_factor").latest("pk").details == {"why": "factor locked"}
 
 
 def test_wrong_codes_do_not_lock_the_password(app, type_password, type_code, group):
@@ -158,7 +158,7 @@ def test_group_that_demands_one_asks_to_set_it_up(demanding, type_password, clie
     page = client.get(type_password()["Location"]).content.decode()
 
     assert "<svg" in page
-    assert "Set up your authenticator app" in page
+    assert "Set up a second factor" in page
 
 
 def proposed(client, group) -> str:

@@ -19,7 +19,7 @@ from groups.standing import (
     end_sessions_of_group,
     end_sessions_of_many,
     give_activation_codes,
-    remove_factor,
+    remove_factors,
     set_password,
     set_status,
     set_status_of_many,
@@ -351,11 +351,18 @@ def test_end_session_of_somebody_else_ends_nothing(agent, group, caller):
 def test_remove_factor_forgets_the_app(agent, caller):
     AgentFactor.objects.create(agent=agent, secret="sealed")
 
-    assert remove_factor(agent, by="test", caller=caller)
+    assert remove_factors(agent, by="test", caller=caller)
     assert not AgentFactor.objects.exists()
     assert Event.objects.filter(action="agent.remove_factor", agent=agent.subject).exists()
 
 
+def test_remove_factors_forgets_passkeys_too(agent, caller):
+    factories.AgentPasskeyFactory.create_batch(2, agent=agent)
+
+    assert remove_factors(agent, by="test", caller=caller)
+    assert not agent.passkeys.exists()
+
+
 def test_remove_factor_where_there_is_none_is_not_recorded(agent, caller):
-    assert not remove_factor(agent, by="test", caller=caller)
+    assert not remove_factors(agent, by="test", caller=caller)
     assert not Event.objects.exists()

@@ -11,7 +11,7 @@ from tests import factories
 
 ROOT = Path(__file__).resolve().parents[2]
 ACTION = re.compile(
-    r"\"((?:agent|person|administrator|login|key|address_rule|group|activity|entitlement|dialled_number)\.[a-z_]+)\""
+    r"\"((?:agent|sign_in|person|administrator|login|key|address_rule|group|activity|entitlement|dialled_number)\.[a-z_]+)\""
 )
 NO_ACTION = {
     "agent.pending",
@@ -20,6 +20,7 @@ NO_ACTION = {
     "login.php",
     "login.py",
     "login.sh",
+    "sign_in.py",
 }  # salts, files
 
 

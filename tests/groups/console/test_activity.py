@@ -10,6 +10,7 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import Event
+from accounts.sealing import last_link, seal
 from groups import finding_events
 from tests import factories
 
@@ -126,6 +127,13 @@ def test_administrator_reads_his_own_time(owner, event, visit_as, address):
 
     assert "11 Mar 2026, 02:00:00" in told
     assert 'title="2026-03-10 20:30:00Z"' in told
+
+
+def test_page_says_until_when_the_log_is_sealed(auditor, event, visit_as, address):
+    event(at=timezone.now() - timedelta(days=2))
+    seal()
+
+    assert f'title="{last_link().anchor}"' in page(visit_as(auditor), address)
 
 
 def test_page_costs_few_queries(owner, group, visit_as, address, django_assert_max_num_queries):

@@ -13,6 +13,7 @@ from groups.models import Invitation, Membership, Role
 from tests import factories
 from tests.conftest import PORTAL
 from tests.groups.test_inviting import CHOSEN, NEWCOMER, secret_in
+from tests.reading import page_of
 
 pytestmark = pytest.mark.django_db
 HOSTILE = "<script>alert(1)</script>"
@@ -21,11 +22,6 @@ HOSTILE = "<script>alert(1)</script>"
 @pytest.fixture
 def address(group):
     return lambda rest="": f"/groups/{group.pk}/administrators/{rest}"
-
-
-@pytest.fixture
-def as_owner(owner, visit_as):
-    return visit_as(owner)
 
 
 @pytest.fixture
@@ -42,10 +38,6 @@ def inviter(group):
 @pytest.fixture
 def link(invitation):
     return "/invitations/iv_secret/"
-
-
-def text_of(response) -> str:
-    return re.sub(r"\s+", " ", response.content.decode())
 
 
 def pages_of(group, member, invitation):
@@ -67,7 +59,7 @@ def pages_of(group, member, invitation):
 
 @pytest.mark.parametrize("who", ["owner", "manager", "auditor"])
 def test_every_role_sees_who_looks_after_the_group(request, who, owner, manager, auditor, address, visit_as):
-    page = text_of(visit_as(request.getfixturevalue(who)).get(address()))
+    page = page_of(visit_as(request.getfixturevalue(who)).get(address()))
 
     assert all(person.email in page for person in (owner, manager, auditor))
 
@@ -75,7 +67,7 @@ def test_every_role_sees_who_looks_after_the_group(request, who, owner, manager,
 def test_list_says_who_has_a_second_factor(as_owner, group, address):
     factories.MembershipFactory(group=group, administrator__full_name="Zoe Zero")
 
-    page = text_of(as_owner.get(address()))
+    page = page_of(as_owner.get(address()))
 
     assert (page.count("> On <"), page.count("> Not yet <")) == (1, 1)
 
@@ -85,7 +77,7 @@ def test_list_shows_open_invitations_alone(as_owner, group, invitation, address)
     factories.InvitationFactory(email="foreign@portal.example")
     factories.InvitationFactory(group=group, email="late@portal.example", expires_at=timezone.now())
 
-    page = text_of(as_owner.get(address()))
+    page = page_of(as_owner.get(address()))
 
     assert NEWCOMER in page
     assert "Expired" in page
@@ -156,7 +148,7 @@ def test_invite_sends_and_says_so(as_owner, address):
     )
 
     assert response.redirect_chain == [(address(), 303)]
-    assert f"The invitation to {NEWCOMER} is on its way." in text_of(response)
+    assert f"The invitation to {NEWCOMER} is on its way." in page_of(response)
     assert (Invitation.objects.get().role, mail.outbox[0].to) == ("auditor", [NEWCOMER])
 
 
@@ -175,7 +167,7 @@ def test_invite_sends_and_says_so(as_owner, address):
 def test_invite_refuses_what_is_no_address_or_role(as_owner, address, email, role, says):
     response = as_owner.post(address("invite/"), {"email": email, "role": role})
 
-    assert says in text_of(response)
+    assert says in page_of(response)
     assert HOSTILE not in response.content.decode()
     assert not Invitation.objects.exists()
 
@@ -183,14 +175,14 @@ def test_invite_refuses_what_is_no_address_or_role(as_owner, address, email, rol
 def test_invite_says_when_somebody_is_in_already(as_owner, auditor, address):
     response = as_owner.post(address("invite/"), {"email": auditor.email, "role": "owner"})
 
-    assert "looks after the group already" in text_of(response)
+    assert "looks after the group already" in page_of(response)
 
 
 def test_invite_says_when_the_mail_server_is_away(as_owner, address):
     with override_settings(EMAIL_BACKEND="tests.groups.test_inviting.BrokenMailServer"):
         response = as_owner.post(address("invite/"), {"email": NEWCOMER, "role": "auditor"})
 
-    assert "The mail could not be sent, so the invitation was not made." in text_of(response)
+    assert "The mail could not be sent, so the invitation was not made." in page_of(response)
     assert not Invitation.objects.exists()
 
 
@@ -206,7 +198,7 @@ def test_invite_keeps_what_was_typed_while_the_second_factor_is_asked(owner, add
     ]
     session.save()
 
-    assert f'value="{NEWCOMER}"' in text_of(as_owner.get(address("invite/")))
+    assert f'value="{NEWCOMER}"' in page_of(as_owner.get(address("invite/")))
 
 
 def test_send_again_asks_and_sends(as_owner, invitation, address):
@@ -235,14 +227,14 @@ def test_role_is_changed(as_owner, auditor, address):
         address(f"{auditor.memberships.get().pk}/role/"), {"role": "manager"}, follow=True
     )
 
-    assert "the role is manager now" in text_of(response)
+    assert "the role is manager now" in page_of(response)
     assert auditor.memberships.get().role == "manager"
 
 
 def test_role_of_the_last_owner_stays_and_the_page_says_why(as_owner, owner, address):
     response = as_owner.post(address(f"{owner.memberships.get().pk}/role/"), {"role": "auditor"})
 
-    assert "A group needs an owner." in text_of(response)
+    assert "A group needs an owner." in page_of(response)
     assert Event.objects.filter(action="administrator.change_role", reason="last_owner").exists()
 
 
@@ -251,8 +243,8 @@ def test_removal_asks_first(as_owner, auditor, group, address):
 
     response = as_owner.get(address(f"{auditor.memberships.get().pk}/remove/"))
 
-    assert "Remove Ada Admin?" in text_of(response)
-    assert "The open invitation to x@y.example is withdrawn." in text_of(response)
+    assert "Remove Ada Admin?" in page_of(response)
+    assert "The open invitation to x@y.example is withdrawn." in page_of(response)
     assert auditor.memberships.exists()
 
 
@@ -271,7 +263,7 @@ def test_removed_administrator_loses_the_group_at_his_next_request(
 def test_last_owner_cannot_leave(method, as_owner, owner, address):
     response = getattr(as_owner, method)(address(f"{owner.memberships.get().pk}/remove/"), follow=True)
 
-    assert "A group needs an owner." in text_of(response)
+    assert "A group needs an owner." in page_of(response)
     assert owner.memberships.exists()
 
 
@@ -290,7 +282,7 @@ ACCOUNT = {"full_name": "Nora New", "new_password": CHOSEN, "repeated": CHOSEN}
 
 
 def test_link_shows_who_invites_to_what(client, link, group):
-    page = text_of(client.get(link))
+    page = page_of(client.get(link))
 
     assert all(text in page for text in ("Look after Northwind", NEWCOMER, "owner@portal.example", "manager"))
 
@@ -353,7 +345,7 @@ def test_newcomers_way_in_is_recorded(inviter, client, link):
 def test_newcomer_is_told_what_is_wrong(client, link, changed, says):
     response = client.post(link, ACCOUNT | changed)
 
-    assert says in text_of(response)
+    assert says in page_of(response)
     assert not Administrator.objects.exists()
     assert Invitation.objects.get().spent_at is None
 
@@ -385,20 +377,20 @@ def test_nobody_joins_for_an_administrator_who_is_not_signed_in(client, link):
 def test_signed_in_administrator_joins_by_a_button(inviter, link, group, visit_as):
     administrator = factories.SecondFactorFactory(user__email=NEWCOMER).user
     as_owner = visit_as(administrator)
-    assert "Join the group" in text_of(as_owner.get(link))
+    assert "Join the group" in page_of(as_owner.get(link))
 
     response = as_owner.post(link, follow=True)
 
     assert response.redirect_chain == [(f"/groups/{group.pk}/", 303)]
-    assert "Welcome to Northwind. Your role: manager." in text_of(response)
+    assert "Welcome to Northwind. Your role: manager." in page_of(response)
     assert administrator.memberships.get().role == Role.MANAGER
 
 
 def test_somebody_else_is_asked_to_sign_out(link, stranger, visit_as):
     as_owner = visit_as(stranger)
 
-    assert "Sign out and come back here" in text_of(as_owner.get(link))
-    assert "Sign out and come back here" in text_of(as_owner.post(link, ACCOUNT))
+    assert "Sign out and come back here" in page_of(as_owner.get(link))
+    assert "Sign out and come back here" in page_of(as_owner.post(link, ACCOUNT))
     assert not Administrator.objects.filter(email=NEWCOMER).exists()
 
 
@@ -413,7 +405,7 @@ def test_member_keeps_his_role_and_is_told(inviter, group, auditor, visit_as):
 
     response = visit_as(auditor).post("/invitations/iv_secret/", follow=True)
 
-    assert "your role is still auditor" in text_of(response)
+    assert "your role is still auditor" in page_of(response)
     assert auditor.memberships.get().role == "auditor"
 
 
@@ -430,8 +422,8 @@ def test_every_invalid_link_meets_the_same_page(client, link, invitation, state,
     response = getattr(client, method)("/invitations/iv_unknown/" if state == "unknown" else link)
 
     assert response.status_code == 404
-    assert "This invitation is no longer valid" in text_of(response)
-    assert "Northwind" not in text_of(response)
+    assert "This invitation is no longer valid" in page_of(response)
+    assert "Northwind" not in page_of(response)
 
 
 @pytest.mark.parametrize("secret", ["x", "%F0%9F%98%80", "x" * 100, "..%2f"])

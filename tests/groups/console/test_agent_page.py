@@ -220,6 +220,13 @@ def test_remove_factor(do, agent):
     assert Event.objects.filter(action="agent.remove_factor").exists()
 
 
+def test_page_tells_of_passkeys_and_when_they_were_used(see, agent):
+    factories.AgentPasskeyFactory(agent=agent, name="Blue key")
+
+    assert "Blue key" in see()
+    assert "not used yet" in see()
+
+
 def test_one_session_is_ended(do, agent):
     kept, ended = factories.AgentSessionFactory.create_batch(2, agent=agent)
 

@@ -8,6 +8,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from accounts.models import Event
 from groups.models import Campaign, Client, DialledNumber, NumberImport
 from tests import factories
+from tests.reading import page_of
 
 pytestmark = pytest.mark.django_db
 
@@ -39,10 +40,6 @@ def desk(visit_as, manager):
     return visit_as(manager)
 
 
-def text_of(response) -> str:
-    return " ".join(response.content.decode().split())
-
-
 def listed(response) -> list[str]:
     """The numbers on the page, in order."""
     return re.findall(r'class="table__first[^"]*"[^>]*>\s*(\+[\d -]+\d)', response.content.decode())
@@ -52,7 +49,7 @@ def listed(response) -> list[str]:
 
 
 def test_list_shows_where_each_number_leads(desk, address, number):
-    page = text_of(desk.get(address))
+    page = page_of(desk.get(address))
 
     assert "+1 800-555-0101" in page
     assert "Demo AWS" in page
@@ -74,7 +71,7 @@ def test_list_that_finds_nothing_says_so(desk, address, number, query):
     response = desk.get(address, {"q": query})
 
     assert listed(response) == []
-    assert "No number like that" in text_of(response)
+    assert "No number like that" in page_of(response)
 
 
 def test_list_of_one_client(desk, address, number, second, group):
@@ -108,7 +105,7 @@ def test_list_is_a_fragment_to_htmx(desk, address, number):
 def test_list_marks_a_client_that_is_no_longer_granted(desk, address, number, entitlement):
     entitlement.delete()
 
-    assert "No longer granted" in text_of(desk.get(address))
+    assert "No longer granted" in page_of(desk.get(address))
 
 
 def test_list_shows_the_groups_numbers_only(desk, address, number, other_group, client_company):
@@ -118,14 +115,14 @@ def test_list_shows_the_groups_numbers_only(desk, address, number, other_group, 
 
 
 def test_list_without_numbers_teaches_the_next_step(desk, address, entitlement):
-    page = text_of(desk.get(address))
+    page = page_of(desk.get(address))
 
     assert "No numbers yet" in page
     assert "numbers/add/" in page
 
 
 def test_list_offers_the_routed_pop_url(desk, address, group):
-    assert f"http://localhost:8000/sso/group?group={group.pk}&amp;did=" in text_of(desk.get(address))
+    assert f"http://localhost:8000/sso/group?group={group.pk}&amp;did=" in page_of(desk.get(address))
 
 
 def test_list_asks_little(desk, address, group, entitlement, client_company, django_assert_max_num_queries):
@@ -171,13 +168,13 @@ def test_add_lets_the_number_lead_there(desk, address, typed, client_company, gr
 
 
 def test_add_says_what_is_so_now(desk, address, typed):
-    page = text_of(desk.post(f"{address}add/", typed, follow=True))
+    page = page_of(desk.post(f"{address}add/", typed, follow=True))
 
     assert "+1 800-555-0101 leads to Demo AWS from now on." in page
 
 
 def test_add_of_an_unusual_number_says_so(desk, address, typed):
-    page = text_of(desk.post(f"{address}add/", typed | {"number": "+1 000 555 0101"}, follow=True))
+    page = page_of(desk.post(f"{address}add/", typed | {"number": "+1 000 555 0101"}, follow=True))
 
     assert "Please check it once more" in page
     assert DialledNumber.objects.exists()
@@ -210,7 +207,7 @@ def test_add_of_what_cannot_be_meant_is_refused_beside_the_field(desk, address, 
     response = desk.post(f"{address}add/", typed | changed)
 
     assert response.status_code == 200
-    assert why in text_of(response)
+    assert why in page_of(response)
     assert not DialledNumber.objects.exists()
 
 
@@ -219,7 +216,7 @@ def test_add_with_a_campaign_of_another_client_is_refused(desk, address, typed, 
 
     response = desk.post(f"{address}add/", typed | {"campaign": campaign.pk})
 
-    assert "belongs to another client" in text_of(response)
+    assert "belongs to another client" in page_of(response)
     assert not DialledNumber.objects.exists()
 
 
@@ -242,7 +239,7 @@ def test_add_with_a_client_of_another_group_is_refused(desk, address, typed, oth
 
 
 def test_add_of_a_number_that_is_listed_is_refused_beside_it(desk, address, typed, number):
-    page = text_of(desk.post(f"{address}add/", typed))
+    page = page_of(desk.post(f"{address}add/", typed))
 
     assert "listed already: it leads to Demo AWS" in page
 
@@ -260,7 +257,7 @@ def test_add_offers_the_chosen_clients_campaigns_to_htmx(desk, address, entitlem
 
 
 def test_add_without_clients_says_where_they_come_from(desk, address):
-    assert "No clients yet" in text_of(desk.get(f"{address}add/"))
+    assert "No clients yet" in page_of(desk.get(f"{address}add/"))
 
 
 # --- Changing and removing -------------------------------------------------------------------------------------------
@@ -269,7 +266,7 @@ def test_add_without_clients_says_where_they_come_from(desk, address):
 def test_change_shows_what_is_so(desk, address, number, client_company):
     DialledNumber.objects.update(campaign=client_company.campaigns.get(number=2))
 
-    page = text_of(desk.get(f"{address}{number.pk}/"))
+    page = page_of(desk.get(f"{address}{number.pk}/"))
 
     assert 'value="+1 800-555-0101"' in page
     assert re.search(r"<option value=\"demoaws\"\s+selected", page)
@@ -292,11 +289,11 @@ def test_change_to_a_number_that_is_listed_is_refused(desk, address, number, gro
 
     response = desk.post(f"{address}{number.pk}/", {"number": "+18005550102", "client": "demoaws"})
 
-    assert "listed already" in text_of(response)
+    assert "listed already" in page_of(response)
 
 
 def test_remove_asks_first(desk, address, number):
-    page = text_of(desk.get(f"{address}{number.pk}/remove/"))
+    page = page_of(desk.get(f"{address}{number.pk}/remove/"))
 
     assert "Remove +1 800-555-0101" in page
     assert DialledNumber.objects.exists()
@@ -338,7 +335,7 @@ def checked(desk, address, entitlement):
 
     def check_lines(*lines: str) -> str:
         response = desk.post(f"{address}import/", {"file": upload(*lines), "country": "US"})
-        assert response.status_code == 303, text_of(response)
+        assert response.status_code == 303, page_of(response)
         return response.headers["Location"]
 
     return check_lines
@@ -347,7 +344,7 @@ def checked(desk, address, entitlement):
 def test_import_shows_what_each_row_would_do_and_does_nothing(desk, checked, number):
     page = checked("8005550101,demoaws,1,", "8005550102,demoaws,,", "12,demoaws,,")
 
-    faulty, new = text_of(desk.get(page)), text_of(desk.get(page, {"show": "new"}))
+    faulty, new = page_of(desk.get(page)), page_of(desk.get(page, {"show": "new"}))
 
     assert "This number is too short for its country." in faulty
     assert "Import 2 numbers" in faulty
@@ -359,7 +356,7 @@ def test_import_is_applied_by_a_post(desk, checked, address):
     response = desk.post(checked("8005550101,demoaws,1,", "12,demoaws,,"), {"act": "apply"}, follow=True)
 
     assert DialledNumber.objects.get().number == NUMBER
-    assert "1 number added, 0 changed, 1 faulty row left out." in text_of(response)
+    assert "1 number added, 0 changed, 1 faulty row left out." in page_of(response)
     assert response.redirect_chain == [(address, 303)]
 
 
@@ -421,12 +418,12 @@ def test_import_of_what_cannot_be_read_is_refused_beside_the_field(desk, address
     response = desk.post(f"{address}import/", {"file": file, "country": ""})
 
     assert response.status_code == 200
-    assert why in text_of(response)
+    assert why in page_of(response)
     assert not NumberImport.objects.exists()
 
 
 def test_import_without_a_file_is_refused(desk, address):
-    assert "Please choose a file." in text_of(desk.post(f"{address}import/", {"country": ""}))
+    assert "Please choose a file." in page_of(desk.post(f"{address}import/", {"country": ""}))
 
 
 def test_import_of_another_group_is_not_found(desk, address, other_group):
@@ -452,7 +449,7 @@ def test_export_is_read_again_by_an_import(desk, address, number, checked, clien
 
     header, line = body.splitlines()
     assert (header, line) == ("number,client,campaign,note", "'+18005550101,demoaws,2,on the bill")
-    assert "1</strong> unchanged" in text_of(desk.get(checked(line)))
+    assert "1</strong> unchanged" in page_of(desk.get(checked(line)))
 
 
 def test_export_is_recorded(desk, address, number):
@@ -476,7 +473,7 @@ def test_numbers_are_seen_by_an_auditor(visit_as, auditor, address, number, path
 
 
 def test_numbers_offer_an_auditor_nothing_to_change(visit_as, auditor, address, number):
-    page = text_of(visit_as(auditor).get(address))
+    page = page_of(visit_as(auditor).get(address))
 
     assert not re.search(r"numbers/(add|import|\d+)/", page)
 

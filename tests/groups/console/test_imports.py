@@ -17,6 +17,7 @@ from groups.console import imports
 from groups.models import Agent, AgentImport
 from sso_portal.lib.secrets import canonical_code, digest_of
 from tests import factories
+from tests.reading import page_of
 
 pytestmark = pytest.mark.django_db
 
@@ -42,39 +43,30 @@ def address(group):
 
 
 @pytest.fixture
-def window(owner, visit_as):
-    return visit_as(owner)
-
-
-@pytest.fixture
-def upload(window, address):
+def upload(as_owner, address):
     """Send a file; the page of its import, or of the form again."""
 
     def upload(content: str | bytes, *, kind: str = "import", name: str = "agents.csv", **fields):
         content = content.encode() if isinstance(content, str) else content
-        response = window.post(address(f"{kind}/"), {"file": SimpleUploadedFile(name, content)} | fields)
-        return window.get(response["Location"]) if response.status_code == 303 else response
+        response = as_owner.post(address(f"{kind}/"), {"file": SimpleUploadedFile(name, content)} | fields)
+        return as_owner.get(response["Location"]) if response.status_code == 303 else response
 
     return upload
 
 
 @pytest.fixture
-def apply(window, address):
+def apply(as_owner, address):
     """Apply the last import; the page that is shown then."""
 
     def apply(**fields):
-        response = window.post(address(f"imports/{last().pk}/apply/"), {"rows": "all"} | fields)
-        return window.get(response["Location"]) if response.status_code == 303 else response
+        response = as_owner.post(address(f"imports/{last().pk}/apply/"), {"rows": "all"} | fields)
+        return as_owner.get(response["Location"]) if response.status_code == 303 else response
 
     return apply
 
 
 def last() -> AgentImport:
     return AgentImport.objects.latest("pk")
-
-
-def text_of(response) -> str:
-    return " ".join(response.content.decode().split())
 
 
 def table_of(response) -> list[list[str]]:
@@ -143,31 +135,31 @@ def test_nobody_is_sent_to_sign_in(client, each_page):
 
 
 @pytest.mark.parametrize("number", ["0", "999999999999999999"])
-def test_unknown_import_is_missing(window, address, number):
-    assert window.get(address(f"imports/{number}/")).status_code == 404
+def test_unknown_import_is_missing(as_owner, address, number):
+    assert as_owner.get(address(f"imports/{number}/")).status_code == 404
 
 
 # --- Upload ------------------------------------------------------------------------------------------------------
 
 
-def test_form_explains_the_file(window, address, entitlement):
-    text = text_of(window.get(address("import/")))
+def test_form_explains_the_file(as_owner, address, entitlement):
+    text = page_of(as_owner.get(address("import/")))
 
     assert "Import agents" in text
     assert "20,000 rows" in text
     assert "demoaws" in text
 
 
-def test_example_can_be_imported(window, address, group, entitlement, upload):
-    example = window.get(address("import/")).context["example"]
+def test_example_can_be_imported(as_owner, address, group, entitlement, upload):
+    example = as_owner.get(address("import/")).context["example"]
 
     upload(example)
 
     assert last().summary["new"] == 2
 
 
-def test_empty_file_to_download_names_the_columns(window, address):
-    rows = table_of(window.get(address("import/template/")))
+def test_empty_file_to_download_names_the_columns(as_owner, address):
+    rows = table_of(as_owner.get(address("import/template/")))
 
     assert rows == [["username", "full_name", "email", "status", "end_date", "clients", "campaigns"]]
 
@@ -175,7 +167,7 @@ def test_empty_file_to_download_names_the_columns(window, address):
 def test_upload_leads_to_the_preview(upload):
     response = upload("username,full_name,size\nbob,Bob Bow,43\ncleo,,\n")
 
-    text = text_of(response)
+    text = page_of(response)
     assert response.status_code == 200
     assert "What the file would do" in text
     assert "full_name is blank" in text
@@ -206,15 +198,15 @@ def test_file_that_cannot_be_read_is_refused_beside_the_field(upload, content, w
     assert not AgentImport.objects.exists()
 
 
-def test_upload_without_a_file_says_so(window, address):
-    assert "Please choose a file." in text_of(window.post(address("import/")))
+def test_upload_without_a_file_says_so(as_owner, address):
+    assert "Please choose a file." in page_of(as_owner.post(address("import/")))
 
 
 def test_upload_while_another_is_at_work_says_so(upload):
     upload(GOOD)
     AgentImport.objects.update(state="checking")
 
-    assert "Another file of this group is being worked on" in text_of(upload(GOOD))
+    assert "Another file of this group is being worked on" in page_of(upload(GOOD))
 
 
 def test_file_that_is_too_large_is_refused(upload):
@@ -233,10 +225,10 @@ def test_file_of_almost_five_megabytes_is_taken(upload):
     assert last().summary["new"] == 100
 
 
-def test_last_imports_are_listed(upload, window, address):
+def test_last_imports_are_listed(upload, as_owner, address):
     upload(GOOD, name="march <b>.csv")
 
-    text = text_of(window.get(address("import/")))
+    text = page_of(as_owner.get(address("import/")))
 
     assert "march &lt;b&gt;.csv" in text
     assert "checked" in text
@@ -259,34 +251,34 @@ def at_work(upload):
     return last()
 
 
-def test_progress_is_shown_with_and_without_script(window, address, at_work):
-    content = window.get(address(f"imports/{at_work.pk}/")).content.decode()
+def test_progress_is_shown_with_and_without_script(as_owner, address, at_work):
+    content = as_owner.get(address(f"imports/{at_work.pk}/")).content.decode()
 
     assert "1 of 2 rows" in " ".join(content.split())
     assert 'http-equiv="refresh"' in content
     assert 'hx-trigger="every 1s"' in content
 
 
-def test_progress_alone_is_fetched_by_htmx(window, address, at_work):
-    response = window.get(address(f"imports/{at_work.pk}/"), headers={"HX-Request": "true"})
+def test_progress_alone_is_fetched_by_htmx(as_owner, address, at_work):
+    response = as_owner.get(address(f"imports/{at_work.pk}/"), headers={"HX-Request": "true"})
 
-    assert "1 of 2 rows" in text_of(response)
-    assert "<html" not in text_of(response)
+    assert "1 of 2 rows" in page_of(response)
+    assert "<html" not in page_of(response)
 
 
 def test_progress_reads_nothing_that_may_be_megabytes(
-    window, address, at_work, django_assert_max_num_queries
+    as_owner, address, at_work, django_assert_max_num_queries
 ):
     with django_assert_max_num_queries(8) as queries:
-        window.get(address(f"imports/{at_work.pk}/"), headers={"HX-Request": "true"})
+        as_owner.get(address(f"imports/{at_work.pk}/"), headers={"HX-Request": "true"})
 
     assert not [query for query in queries if re.search(r'import"."(verdicts|content)', query["sql"])]
 
 
-def test_end_of_the_work_fetches_the_whole_page(upload, window, address):
+def test_end_of_the_work_fetches_the_whole_page(upload, as_owner, address):
     upload(GOOD)
 
-    response = window.get(address(f"imports/{last().pk}/"), headers={"HX-Request": "true"})
+    response = as_owner.get(address(f"imports/{last().pk}/"), headers={"HX-Request": "true"})
 
     assert response["HX-Refresh"] == "true"
 
@@ -295,57 +287,57 @@ def interrupt(asked: AgentImport) -> None:
     AgentImport.objects.filter(pk=asked.pk).update(beat_at=Now() - timedelta(minutes=1))
 
 
-def test_interrupted_check_can_be_taken_up_again(window, address, at_work):
+def test_interrupted_check_can_be_taken_up_again(as_owner, address, at_work):
     interrupt(at_work)
-    assert "Checking was interrupted" in text_of(window.get(address(f"imports/{at_work.pk}/")))
+    assert "Checking was interrupted" in page_of(as_owner.get(address(f"imports/{at_work.pk}/")))
 
-    window.post(address(f"imports/{at_work.pk}/check/"))
+    as_owner.post(address(f"imports/{at_work.pk}/check/"))
 
     assert last().state == "checked"
 
 
-def test_check_that_goes_on_is_not_taken_over(window, address, at_work):
-    response = window.post(address(f"imports/{at_work.pk}/check/"), follow=True)
+def test_check_that_goes_on_is_not_taken_over(as_owner, address, at_work):
+    response = as_owner.post(address(f"imports/{at_work.pk}/check/"), follow=True)
 
-    assert "Another file of this group is being worked on" in text_of(response)
+    assert "Another file of this group is being worked on" in page_of(response)
     assert last().state == "checking"
 
 
-def test_interrupted_applying_can_be_done_again(upload, apply, window, address):
+def test_interrupted_applying_can_be_done_again(upload, apply, as_owner, address):
     upload(GOOD)
     AgentImport.objects.update(state="applying")
     interrupt(last())
-    assert "interrupted, and nothing was changed" in text_of(window.get(address(f"imports/{last().pk}/")))
+    assert "interrupted, and nothing was changed" in page_of(as_owner.get(address(f"imports/{last().pk}/")))
 
     apply()
 
     assert Agent.objects.count() == 2
 
 
-def test_check_that_broke_says_so(upload, window, address):
+def test_check_that_broke_says_so(upload, as_owner, address):
     upload(GOOD)
     AgentImport.objects.update(state="failed")
 
-    assert "could not be checked" in text_of(window.get(address(f"imports/{last().pk}/")))
+    assert "could not be checked" in page_of(as_owner.get(address(f"imports/{last().pk}/")))
 
 
 # --- Preview -----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("show", ["new", "change", "unchanged", "faulty", "leaving", "x", "%00"])
-def test_rows_of_any_kind_can_be_looked_at(upload, window, address, show):
+def test_rows_of_any_kind_can_be_looked_at(upload, as_owner, address, show):
     upload(GOOD)
 
-    status = window.get(address(f"imports/{last().pk}/?show={show}&from=x")).status_code
+    status = as_owner.get(address(f"imports/{last().pk}/?show={show}&from=x")).status_code
 
     assert status == (400 if show == "%00" else 200)
 
 
-def test_rows_are_shown_in_pages(upload, window, address):
+def test_rows_are_shown_in_pages(upload, as_owner, address):
     upload("username,full_name\n" + "".join(f"b{n:03},B\n" for n in range(60)))
-    first = window.get(address(f"imports/{last().pk}/?show=new"))
+    first = as_owner.get(address(f"imports/{last().pk}/?show=new"))
 
-    second = window.get(address(f"imports/{last().pk}/") + first.context["next_url"].partition("#")[0])
+    second = as_owner.get(address(f"imports/{last().pk}/") + first.context["next_url"].partition("#")[0])
 
     assert [row["username"] for row in first.context["rows"]][-1] == "b049"
     assert [row["username"] for row in second.context["rows"]] == [f"b{n:03}" for n in range(50, 60)]
@@ -354,7 +346,7 @@ def test_rows_are_shown_in_pages(upload, window, address):
 
 
 def test_change_shows_old_and_new(agent, upload):
-    text = text_of(upload("username,full_name,email\nalice,Alice Other,a@x.example\n"))
+    text = page_of(upload("username,full_name,email\nalice,Alice Other,a@x.example\n"))
 
     assert 'Name: <span class="soft">Alice Ames</span> → Alice Other' in text
     assert 'E-mail: <span class="soft">–</span> → a@x.example' in text
@@ -372,15 +364,15 @@ def test_hostile_cells_are_shown_as_text(upload):
 
 @pytest.mark.parametrize("rest", ["", "?show=new", "?show=leaving", "report/"])
 def test_pages_of_many_rows_ask_the_database_alike_often(
-    upload, window, address, group, rest, django_assert_max_num_queries
+    upload, as_owner, address, group, rest, django_assert_max_num_queries
 ):
     factories.AgentFactory.create_batch(20, group=group)
     upload("username,full_name\n" + "".join(f"b{n},\n" for n in range(200)), kind="roster")
     url = address(f"imports/{last().pk}/{rest}")
-    window.get(url)
+    as_owner.get(url)
 
     with django_assert_max_num_queries(15):
-        b"".join(window.get(url))
+        b"".join(as_owner.get(url))
 
 
 # --- Applying ----------------------------------------------------------------------------------------------------
@@ -389,7 +381,7 @@ def test_pages_of_many_rows_ask_the_database_alike_often(
 def test_apply_makes_the_agents_and_shows_the_report(upload, apply):
     upload(GOOD)
 
-    text = text_of(apply())
+    text = page_of(apply())
 
     assert set(Agent.objects.values_list("username", flat=True)) == {"bob", "cleo"}
     assert "What the file did" in text
@@ -409,14 +401,14 @@ def test_apply_names_who_did_it_and_from_where(upload, apply, owner):
 def test_all_rows_are_refused_while_some_are_faulty(upload, apply):
     upload("username,full_name\nbob,Bob\ncleo,\n")
 
-    assert "Only its good rows can be applied" in text_of(apply())
+    assert "Only its good rows can be applied" in page_of(apply())
     assert not Agent.objects.exists()
 
 
 def test_good_rows_are_applied_alone(upload, apply):
     upload("username,full_name\nbob,Bob\ncleo,\n")
 
-    assert "left out" in text_of(apply(rows="good"))
+    assert "left out" in page_of(apply(rows="good"))
     assert Agent.objects.get().username == "bob"
 
 
@@ -424,41 +416,41 @@ def test_second_apply_is_refused(upload, apply):
     upload(GOOD)
     apply()
 
-    assert "was applied already" in text_of(apply())
+    assert "was applied already" in page_of(apply())
 
 
 def test_file_that_changes_nothing_is_not_offered(agent, upload):
-    assert "The file changes nothing." in text_of(upload("username\nalice\n"))
+    assert "The file changes nothing." in page_of(upload("username\nalice\n"))
 
 
-def test_file_that_is_no_longer_kept_is_not_offered(upload, window, address):
+def test_file_that_is_no_longer_kept_is_not_offered(upload, as_owner, address):
     upload(GOOD)
     AgentImport.objects.update(content=b"")
 
-    assert "no longer kept" in text_of(window.get(address(f"imports/{last().pk}/")))
+    assert "no longer kept" in page_of(as_owner.get(address(f"imports/{last().pk}/")))
 
 
 def test_rows_that_became_faulty_are_shown(entitlement, upload, apply):
     upload("username,full_name,clients\nbob,Bob,demoaws\n")
     entitlement.delete()
 
-    text = text_of(apply())
+    text = page_of(apply())
 
     assert "some rows became faulty since you looked" in text
     assert "the group may not enter “demoaws”" in text
 
 
-def test_apply_by_a_link_is_refused(upload, window, address):
+def test_apply_by_a_link_is_refused(upload, as_owner, address):
     upload(GOOD)
 
-    assert window.get(address(f"imports/{last().pk}/apply/")).status_code == 405
+    assert as_owner.get(address(f"imports/{last().pk}/apply/")).status_code == 405
 
 
 @pytest.mark.django_db(transaction=True)
 def test_import_goes_on_in_a_thread(upload, apply):
     response = upload(GOOD)
     wait_for_threads()
-    assert last().state == "checked", text_of(response)
+    assert last().state == "checked", page_of(response)
 
     apply()
     wait_for_threads()
@@ -475,11 +467,11 @@ def wait_for_threads() -> None:
 # --- Report and codes --------------------------------------------------------------------------------------------
 
 
-def test_report_has_a_verdict_for_each_row(agent, upload, apply, window, address):
+def test_report_has_a_verdict_for_each_row(agent, upload, apply, as_owner, address):
     upload("username,full_name,email\nalice,Alice Ames,a@x.example\n=1+1,\nbob,Bob,\n")
     apply(rows="good")
 
-    rows = table_of(window.get(address(f"imports/{last().pk}/report/")))
+    rows = table_of(as_owner.get(address(f"imports/{last().pk}/report/")))
 
     assert rows == [
         ["Line", "Username", "Verdict", "Why"],
@@ -489,18 +481,18 @@ def test_report_has_a_verdict_for_each_row(agent, upload, apply, window, address
     ]
 
 
-def test_report_of_a_roster_names_who_left(agent, upload, window, address):
+def test_report_of_a_roster_names_who_left(agent, upload, as_owner, address):
     upload(GOOD, kind="roster")
 
-    rows = table_of(window.get(address(f"imports/{last().pk}/report/")))
+    rows = table_of(as_owner.get(address(f"imports/{last().pk}/report/")))
 
     assert rows[-1] == ["", "alice", "leaves", ""]
 
 
 @pytest.fixture
-def codes(window, address):
+def codes(as_owner, address):
     """Ask for activation codes; the rows of the answer."""
-    return lambda: table_of(window.post(address(f"imports/{last().pk}/codes/")))[1:]
+    return lambda: table_of(as_owner.post(address(f"imports/{last().pk}/codes/")))[1:]
 
 
 def test_codes_are_given_to_new_agents(agent, upload, apply, codes, group):
@@ -539,10 +531,10 @@ def test_agent_with_the_longest_name_gets_a_code(upload, apply, codes):
     assert codes()[0][0] == name
 
 
-def test_codes_are_not_given_before_the_import_is_applied(upload, window, address):
+def test_codes_are_not_given_before_the_import_is_applied(upload, as_owner, address):
     upload(GOOD)
 
-    assert window.post(address(f"imports/{last().pk}/codes/")).status_code == 404
+    assert as_owner.post(address(f"imports/{last().pk}/codes/")).status_code == 404
 
 
 # --- Rosters -----------------------------------------------------------------------------------------------------
@@ -554,7 +546,7 @@ def staff(group):
 
 
 def test_roster_names_who_leaves(staff, upload):
-    text = text_of(upload("username\n" + "".join(f"a{n}\n" for n in range(9)), kind="roster"))
+    text = page_of(upload("username\n" + "".join(f"a{n}\n" for n in range(9)), kind="roster"))
 
     assert "1 agent is missing in the roster and will be disabled" in text
     assert "a9" in text
@@ -593,7 +585,7 @@ def test_roster_that_grew_shows_the_preview_again(staff, group, upload, apply):
     upload("username\n" + "".join(f"a{n}\n" for n in range(9)), kind="roster")
     factories.AgentFactory(group=group, username="late")
 
-    text = text_of(apply())
+    text = page_of(apply())
 
     assert "more agents would be disabled than when you looked" in text
     assert "late" in text
@@ -602,14 +594,14 @@ def test_roster_that_grew_shows_the_preview_again(staff, group, upload, apply):
 # --- Export and back ---------------------------------------------------------------------------------------------
 
 
-def test_export_is_imported_unchanged(group, staff, entitlement, client_company, window, address, upload):
+def test_export_is_imported_unchanged(group, staff, entitlement, client_company, as_owner, address, upload):
     narrowing = factories.NarrowingFactory(agent=staff[0], entitlement=entitlement)
     narrowing.campaigns.add(client_company.campaigns.get(number=2))
     Agent.objects.filter(pk=staff[1].pk).update(
         all_clients=False, full_name="=1+1", email="a@x.example", status="disabled", ends_at=Now()
     )
     Agent.objects.filter(pk=staff[2].pk).update(ends_at="2031-03-31T22:00:00Z", full_name="'Twas O'Hara")
-    exported = b"".join(window.get(address("export/")))
+    exported = b"".join(as_owner.get(address("export/")))
 
     upload(exported)
 

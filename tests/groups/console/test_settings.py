@@ -16,6 +16,7 @@ from tests import factories
 from tests.factories import PASSWORD
 from tests.groups.conftest import WRONG_PASSWORD
 from tests.groups.test_branding import picture
+from tests.reading import page_of
 
 pytestmark = pytest.mark.django_db
 HOSTILE = "<script>alert(1)</script>"
@@ -26,11 +27,6 @@ HERE = "127.0.0.1"
 @pytest.fixture
 def address(group):
     return lambda rest="": f"/groups/{group.pk}/settings/{rest}"
-
-
-@pytest.fixture
-def as_owner(owner, visit_as):
-    return visit_as(owner)
 
 
 @pytest.fixture
@@ -64,10 +60,6 @@ def shown_in(page: str, section: str) -> dict[str, str]:
     return fields
 
 
-def text_of(response) -> str:
-    return re.sub(r"\s+", " ", response.content.decode())
-
-
 # --- Who ---------------------------------------------------------------------------------------------------------
 
 
@@ -75,7 +67,7 @@ def text_of(response) -> str:
 def test_other_roles_see_the_settings_and_no_forms(request, who, address, visit_as):
     response = visit_as(request.getfixturevalue(who)).get(address())
 
-    assert "everywhere" in text_of(response)
+    assert "everywhere" in page_of(response)
     assert 'method="post" action="/groups' not in response.content.decode()
 
 
@@ -114,12 +106,12 @@ def test_name_and_time_zone_are_saved(save, group):
 
     group.refresh_from_db()
     assert (group.name, group.time_zone) == ("Northwind Two", "Europe/Madrid")
-    assert "Saved." in text_of(response)
+    assert "Saved." in page_of(response)
 
 
 def test_page_that_is_sent_as_it_is_changes_nothing(save):
     for section in ("group", "access", "networks"):
-        assert "Nothing was changed." in text_of(save(section))
+        assert "Nothing was changed." in page_of(save(section))
     save("look")
     assert not Event.objects.filter(action="group.change_settings").exists()
 
@@ -152,7 +144,7 @@ def test_page_that_is_sent_as_it_is_changes_nothing(save):
 def test_field_says_what_is_wrong_and_nothing_is_saved(save, section, field, value, says):
     response = save(section, **{field: value})
 
-    assert says in text_of(response)
+    assert says in page_of(response)
     assert HOSTILE not in response.content.decode()
     assert not Event.objects.filter(action="group.change_settings").exists()
 
@@ -176,7 +168,7 @@ def test_change_over_somebody_elses_is_refused_and_the_new_values_shown(save, as
 
     response = save("group", page=old_page, name="Northwind Three")
 
-    assert "Somebody changed this while the page was open." in text_of(response)
+    assert "Somebody changed this while the page was open." in page_of(response)
     assert 'value="Northwind Two"' in response.content.decode()
     assert Group.objects.get(pk=group.pk).name == "Northwind Two"
 
@@ -196,7 +188,7 @@ def test_card_industry_profile_sets_its_demands_and_says_so(save, group):
 
     group.refresh_from_db()
     assert (group.password_profile, group.needs_second_factor, group.idle_minutes) == ("pci", True, 15)
-    assert "set the second factor and the idle time with it" in text_of(response)
+    assert "set the second factor and the idle time with it" in page_of(response)
 
 
 @pytest.mark.parametrize(
@@ -212,7 +204,7 @@ def test_card_industry_profile_says_what_it_does_not_allow(save, group, changed,
     response = save("access", **changed)
 
     group.refresh_from_db()
-    assert says in text_of(response)
+    assert says in page_of(response)
     assert (group.needs_second_factor, group.idle_minutes) == (True, 15)
 
 
@@ -228,7 +220,7 @@ def test_leaving_the_card_industry_profile_frees_the_rest(save, group):
 def test_relaxed_profile_is_for_the_demo_alone(save, settings, group):
     settings.DEMO = False
 
-    assert "valid choice" in text_of(save("access", password_profile="relaxed"))
+    assert "valid choice" in page_of(save("access", password_profile="relaxed"))
     assert Group.objects.get(pk=group.pk).password_profile == "default"
 
 
@@ -243,11 +235,11 @@ def test_relaxed_profile_is_for_the_demo_alone(save, settings, group):
 def test_statement_says_what_the_profile_demands(save, as_owner, address, profile, says):
     save("access", password_profile=profile)
 
-    assert says in text_of(as_owner.get(address("statement/")))
+    assert says in page_of(as_owner.get(address("statement/")))
 
 
 def test_statement_is_there_for_auditors(auditor, address, visit_as):
-    assert "5 within 15 minutes" in text_of(visit_as(auditor).get(address("statement/")))
+    assert "5 within 15 minutes" in page_of(visit_as(auditor).get(address("statement/")))
 
 
 # --- Networks ----------------------------------------------------------------------------------------------------
@@ -263,7 +255,7 @@ def test_networks_are_kept_in_one_spelling(save, group):
 def test_networks_without_ones_own_address_are_asked_about(save, group, as_owner, address):
     asked = save("networks", agent_networks="198.51.100.0/24\n10.0.0.0/8", follow=False)
 
-    assert "You are at 127.0.0.1, which is in none of these networks." in text_of(asked)
+    assert "You are at 127.0.0.1, which is in none of these networks." in page_of(asked)
     assert Group.objects.get(pk=group.pk).agent_networks == []
 
     hidden = dict(re.findall(r'<input type="hidden" name="(.*?)" value="(.*?)"', asked.content.decode()))
@@ -291,7 +283,7 @@ def test_sign_in_from_outside_is_refused_before_the_password_is_looked_at(
 
     for answer in (refused, wrong):
         assert answer.status_code == 403
-        assert "Sign-in is not possible from this network." in text_of(answer)
+        assert "Sign-in is not possible from this network." in page_of(answer)
         assert "ticket__number" in answer.content.decode()
     assert (hashes, AgentSession.objects.count()) == ([], 0)
 
@@ -388,7 +380,7 @@ def test_logo_is_removed(save):
 
 
 def test_dark_logo_gets_a_plate_and_the_page_says_so(save):
-    assert "stands on a plate" in text_of(save("look", logo=upload(picture("black"))))
+    assert "stands on a plate" in page_of(save("look", logo=upload(picture("black"))))
 
 
 @pytest.mark.parametrize(
@@ -398,7 +390,7 @@ def test_dark_logo_gets_a_plate_and_the_page_says_so(save):
 def test_unusable_logo_is_refused_beside_its_field(save, content, says):
     response = save("look", logo=upload(content, "<b>logo.svg"))
 
-    assert says in text_of(response)
+    assert says in page_of(response)
     assert not GroupLogo.objects.exists()
 
 
