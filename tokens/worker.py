@@ -1,4 +1,7 @@
-"""The worker: what the portal does that nobody waits for. It passes log-outs on at once, and cleans up every hour."""
+"""The worker: what the portal does that nobody waits for.
+
+It passes log-outs on at once, seals the audit log every minute, and every hour removes what has served its time.
+"""
 
 import time
 from collections.abc import Callable, Hashable
@@ -10,10 +13,15 @@ from types import FrameType
 import structlog
 from django.db import InterfaceError, OperationalError, close_old_connections, connection
 
+from accounts.releasing import NotProven, may_release, release_old_days
+from accounts.sealing import seal
+from sso_portal.lib.secrets import new_readable_code
+from sso_portal.lib.web import Caller
 from tokens.logging_out import LATELY, due, tell_all
 
 LOOK_EVERY = 1.0  # seconds
 LOOK_AGAIN_AT_MOST = 10.0  # seconds, while the database is away
+SEAL_EVERY = 60.0  # seconds
 CLEAN_EVERY = 3600.0  # seconds
 AT_ONCE = 400  # log-outs that are looked up at once
 LANES, THREADS = 4, 16  # requests that one relying party gets at once; that all get
@@ -44,13 +52,18 @@ class Stop:
 def work(stop: Stop, *, clean_up: Callable[[], object]) -> None:
     """Work until somebody asks to end, whatever becomes of the database meanwhile; then end what was begun."""
     at_work: dict[Hashable, Future[object]] = {}
-    clean_at, pause = 0.0, LOOK_EVERY
+    jobs: dict[str, tuple[float, Callable[[], object]]] = {
+        "cleanup": (CLEAN_EVERY, clean_up),
+        "sealing": (SEAL_EVERY, lambda: seal(is_stopping=stop.is_asked)),
+        "retention": (CLEAN_EVERY, lambda: remove_old_events(is_stopping=stop.is_asked)),
+    }
+    due_at, pause = dict.fromkeys(jobs, 0.0), LOOK_EVERY
     log.info("worker.started")
-    with ThreadPoolExecutor(THREADS + 1, thread_name_prefix="worker") as pool:
+    with ThreadPoolExecutor(THREADS + len(jobs), thread_name_prefix="worker") as pool:
         while not stop.asked:
             for name in [name for name, future in at_work.items() if future.done()]:
                 del at_work[name]
-            is_hour = time.monotonic() >= clean_at
+            is_hour = time.monotonic() >= due_at["cleanup"]
             try:
                 close_old_connections()
                 _pass_on(pool, at_work, stop=stop, all_since=None if is_hour else LATELY)
@@ -60,9 +73,10 @@ def work(stop: Stop, *, clean_up: Callable[[], object]) -> None:
                 pause = min(2 * pause, LOOK_AGAIN_AT_MOST)
                 log.warning("worker.database_away", error=type(error).__name__, looks_again_in=pause)
             else:
-                if is_hour and "cleanup" not in at_work:
-                    at_work["cleanup"] = pool.submit(_do, clean_up)
-                    clean_at = time.monotonic() + CLEAN_EVERY
+                for name, (every, job) in jobs.items():
+                    if time.monotonic() >= due_at[name] and name not in at_work:
+                        at_work[name] = pool.submit(_do, job)
+                        due_at[name] = time.monotonic() + every
             stop.wait(pause)
     connection.close()
     log.info("worker.ended")
@@ -71,6 +85,18 @@ def work(stop: Stop, *, clean_up: Callable[[], object]) -> None:
 def pass_on_once() -> int:
     """Pass on what is due now, each once; how many were taken."""
     return sum(tell_all(handoffs) for handoffs in due(most=25 * AT_ONCE, all_since=None).values())
+
+
+def remove_old_events(*, is_stopping: Callable[[], bool] = lambda: False) -> int:
+    """Remove the days of the audit log whose time is over, where our role may; how many events."""
+    if not may_release():
+        return 0
+    caller = Caller(new_readable_code(), None, "", "worker")
+    try:
+        return release_old_days(by="worker", caller=caller, is_stopping=is_stopping).events
+    except NotProven as error:
+        log.error("audit.not_proven", fault=str(error))
+        return 0
 
 
 def _pass_on(

@@ -1,14 +1,21 @@
 """The management command `cleanup`: what grew from logins goes when its time has come, and not before."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from io import StringIO
 
 import pytest
+import time_machine
+from django.core.cache import cache
 from django.core.management import call_command
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from accounts.models import Event
 from groups.models import AgentSession, ClientPerson, ClientSession, EndReason
 from sso_portal.lib.secrets import digest_of, new_secret
+from tests import factories
 from tests.tokens.circumstances import age
 from tokens import families, signing_keys
 from tokens.management.commands import cleanup
@@ -192,3 +199,60 @@ def test_count_tokens_counts_codes_before_and_after(family):
     clean_up()
 
     assert (before, counted()) == ("1 1", "1 1")
+
+
+def test_expired_rows_of_the_cache_go():
+    cache.set("old", 1, timeout=3600)
+    cache.set("new", 1, timeout=None)
+    with time_machine.travel(timezone.now() + timedelta(hours=2)):
+        out = clean_up()
+
+    assert "1 rows of the cache deleted." in out
+    assert cache.get("new") == 1
+
+
+@pytest.mark.postgresql
+def test_every_search_for_old_rows_has_its_index():
+    """With sequential scans forbidden, one in a plan means that there is nothing else."""
+    small = ("tokens_signingkey", "groups_numberimport", "groups_agentimport")  # a handful of rows each
+    with CaptureQueriesContext(connection) as seen, connection.cursor() as cursor:
+        clean_up()
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        searches = [one["sql"] for one in seen if "SKIP LOCKED" in one["sql"]]
+        plans = {}
+        for search in searches:
+            cursor.execute(f"EXPLAIN {search}")
+            plans[search] = "\n".join(row[0] for row in cursor.fetchall())
+
+    assert len(searches) == 16
+    missing = [
+        plan for search, plan in plans.items() if "Seq Scan" in plan and not any(t in search for t in small)
+    ]
+    assert missing == []
+
+
+@pytest.mark.postgresql
+@pytest.mark.django_db(transaction=True)
+def test_two_at_once_share_the_work(agent, client_company, monkeypatch):
+    monkeypatch.setattr(cleanup, "BATCH", 5)
+    past = timezone.now() - LONG_AGO
+    LoginToken.objects.bulk_create(
+        factories.LoginTokenFactory.build(
+            agent=agent, group=agent.group, client=client_company, issued_at=past, expires_at=past + DAY
+        )
+        for _ in range(100)
+    )
+
+    def work(_number: int) -> str:
+        try:
+            return clean_up()
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(work, range(2)))
+    clean_up()  # what the one held that ended last
+
+    told = Event.objects.filter(action="login_tokens.delete").values_list("details__rows", flat=True)
+    assert not LoginToken.objects.exists()
+    assert sum(told) == 100

@@ -9,8 +9,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from groups.models import Group
 from tokens import demo_world as world
 from tokens.demo_world import bus, native, parties, people, signing, workbench
-from tokens.demo_world.derived import secret
-from tokens.models import PlatformKey, RelyingPartySecret
+from tokens.demo_world.derived import relying_party_id, relying_party_secret, secret
+from tokens.models import PlatformKey
 
 
 class Command(BaseCommand):
@@ -77,14 +77,14 @@ def environment() -> dict[str, Any]:
         "CAMPAIGN_IDS": "1,2,3",
         "DID": next(iter(world.NUMBERS)),
         "REDEEM_URL": f"{settings.PORTAL_URL}/api/v1/tokens/redeem",
-        "REDEEM_ID": world.relying_party_id("demoaws"),
-        "REDEEM_SECRET": _secret_of("demoaws"),
-        "REDEEM2_ID": world.relying_party_id("sandboxdemo"),
-        "REDEEM2_SECRET": _secret_of("sandboxdemo"),
+        "REDEEM_ID": relying_party_id("demoaws"),
+        "REDEEM_SECRET": relying_party_secret("demoaws"),
+        "REDEEM2_ID": relying_party_id("sandboxdemo"),
+        "REDEEM2_SECRET": relying_party_secret("sandboxdemo"),
         "REDEEM_BASE": crm,
         "CRM_HOST_TEMPLATE": "{client}.localhost",
         "CRM_CLIENTS": ",".join(
-            f"{name}:{world.relying_party_id(name)}:{_secret_of(name)}" for name in world.CLIENTS
+            f"{name}:{relying_party_id(name)}:{relying_party_secret(name)}" for name in world.CLIENTS
         ),
         **parties.values(),
         **people.values(),
@@ -93,10 +93,6 @@ def environment() -> dict[str, Any]:
         **native.values(),
         **bus.values(world.GROUP),
     }
-
-
-def _secret_of(subdomain: str) -> str:
-    return secret(f"secret of {subdomain}", RelyingPartySecret.PREFIX)
 
 
 def _person(name: str, person: world.Person) -> dict[str, str]:
