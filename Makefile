@@ -14,11 +14,13 @@ SOURCES := manage.py sso_portal accounts groups tokens demo bench examples tests
 TEMPLATES := templates
 MIGRATIONS := $(wildcard */migrations/*.py)
 STATIC := $(shell find sso_portal/static -type f 2>/dev/null)
+# Two at once; who has done his half takes from the other's, so that what tests share is mostly set up once.
+PYTEST := $(PYTHON) -m pytest -n 2 --dist worksteal
 COMPILE := uv pip compile --quiet --system-certs --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help run code test test-sqlite test-postgresql clients check format messages lock clean FORCE
+.PHONY: help run code test test-sqlite test-postgresql faults clients check format messages lock clean FORCE
 .PHONY: check-format check-lint check-types check-imports check-templates
 .PHONY: check-migrations check-deploy check-locked check-vendored check-messages
 
@@ -64,16 +66,21 @@ test: $(DEVELOPMENT) clients ## Run every test: on SQLite with a real browser an
 	@sh scripts/chromium.sh
 	@rm -rf var/clients/rows
 	@echo "Tests on SQLite, browser and clients included"
-	@$(PYTHON) -m pytest -n 2 -m "not postgresql"
+	@$(PYTEST) -m "not postgresql"
 	@$(PYTHON) -m tests.clients.table
 	@echo "Tests on PostgreSQL"
-	@DATABASE=postgresql $(PYTHON) -m pytest -n 2 -m "not browser and not clients"
+	@DATABASE=postgresql $(PYTEST) -m "not browser and not clients"
 
 test-sqlite: $(DEVELOPMENT) ## Run the tests on SQLite, without browser and clients
-	@$(PYTHON) -m pytest -n 2 -m "not postgresql and not browser and not clients"
+	@$(PYTEST) -m "not postgresql and not browser and not clients"
 
 test-postgresql: $(DEVELOPMENT) ## Run the tests on PostgreSQL, without browser and clients
-	@DATABASE=postgresql $(PYTHON) -m pytest -n 2 -m "not browser and not clients"
+	@DATABASE=postgresql $(PYTEST) -m "not browser and not clients"
+
+# Takes up to ten minutes and both cores; needs root and Debian, or what scripts/fault_programs.sh asks for.
+faults: $(DEVELOPMENT) ## Break a portal of two nodes in every way that docs/faults.md lists; the table is in var/faults.md
+	@sh scripts/fault_programs.sh
+	@$(PYTHON) -m pytest tests/faults -s --show-capture=no
 
 clients: $(CLIENTS:%=var/clients/%/.installed) ## Install the portal's clients as their registries have them, to test with
 	@sh scripts/node_clients.sh

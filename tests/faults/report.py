@@ -1,0 +1,68 @@
+"""The table: what was done to the portal, what its clients saw, what was in the database before and after."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from tests.faults import books
+from tests.faults.load import Load
+from tests.faults.world import World
+
+HEADER = (
+    "| fault | what the clients saw | tokens / events, redeemed / events: before → after | well again after |\n"
+    "| --- | --- | --- | --- |"
+)
+
+
+@dataclass
+class Case:
+    """One fault while it happens."""
+
+    load: Load
+    ended_at: float = 0.0
+    notes: list[str] = field(default_factory=list)
+
+    def fault_ended(self) -> None:
+        """From here on the portal has to get well by itself."""
+        self.ended_at = time.monotonic()
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+
+@dataclass
+class Table:
+    """The rows so far."""
+
+    rows: list[str] = field(default_factory=list)
+
+    def add(self, fault: str, seen: str, before: object, after: object, recovery: str) -> None:
+        """One row; whoever calls has measured what it says."""
+        change = f"{before} → {after}" if str(before) != str(after) else f"{after}, unchanged"
+        self.rows.append(f"| {fault} | {seen} | {change} | {recovery} |")
+        print(f"\n{self.rows[-1]}", flush=True)
+
+    def text(self) -> str:
+        return "\n".join([HEADER, *self.rows])
+
+    @contextmanager
+    def row(
+        self, world: World, fault: str, *, well_within: float, agents: int = 8, signed: bool = False
+    ) -> Iterator[Case]:
+        """A fault under load. Afterwards the portal must be well again in time, every failure an honest one, and the
+        books must balance."""
+        before = books.Books.of(world)
+        with Load(world, agents=agents, signed=signed) as load:
+            load.go_on(1.5)
+            case = Case(load)
+            yield case
+            case.ended_at = case.ended_at or time.monotonic()
+            load.until_well(within=well_within + 3)
+        recovery = load.ledger.recovered_after(case.ended_at)
+        assert not load.ledger.dishonest, load.ledger.dishonest[:5]
+        assert recovery <= well_within, f"Well again after {recovery:.1f} s only."
+        after = books.check(world, load.ledger)
+        lost = len(load.ledger.lost)
+        notes = [*case.notes, *([f"{lost} answers lost after the token was spent"] if lost else [])]
+        self.add(fault, "; ".join([load.ledger.seen(), *notes]), before, after, f"{recovery:.1f} s")
