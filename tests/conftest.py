@@ -1,6 +1,10 @@
 """What the tests share: the cast of people, callers, and a SQLite that lets itself be emptied."""
 
+import functools
+import itertools
+import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -13,6 +17,7 @@ from django.conf import settings
 from django.db import connection
 from django.test import Client
 from django.utils import timezone, translation
+from joserfc.jwk import RSAKey
 
 from accounts import triggers
 from accounts.models import Administrator
@@ -20,8 +25,10 @@ from sso_portal.lib.addresses import parse_address
 from sso_portal.lib.hashing import PeopleHasher
 from sso_portal.lib.web import Caller
 from tests import factories
+from tests.environment import DATABASE, wait_until_migrated
+from tokens import signing_keys
 
-pytest_plugins = ["tests.running_demo"]
+pytest_plugins = ["tests.running_demo", "tests.secrets_seen"]
 
 PORTAL = "localhost:8000"
 
@@ -37,6 +44,53 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         left_out = [item for item in items if item.get_closest_marker("postgresql")]
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> Iterator[None]:
+    """The test database begins as a copy of one that is migrated: Django finds no migration left to run."""
+    wait_until_migrated()
+    if connection.vendor == "postgresql":
+        connection.settings_dict["TEST"]["TEMPLATE"] = DATABASE
+        yield
+        return
+    migrated, in_memory = connection.settings_dict["NAME"], connection.creation._get_test_db_name()
+    with closing(sqlite3.connect(in_memory, uri=True)) as copy:  # lasts as long as somebody has it open
+        with closing(sqlite3.connect(migrated)) as original:
+            original.backup(copy)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _cheap_hashes() -> Iterator[None]:
+    """Passwords cost next to nothing to hash; what the portal's hashes cost, tests/lib/test_hashing.py asks."""
+    patch = pytest.MonkeyPatch()
+    patch.setattr(PeopleHasher, "time_cost", 1)
+    patch.setattr(PeopleHasher, "memory_cost", 8)  # KiB, the least there is
+    yield
+    patch.undo()
+
+
+class KeptRSAKey(RSAKey):
+    """RSA keys take long to make and to read: each test gets those of the tests before it, as many as it asks for."""
+
+    given = itertools.count()
+    read = functools.cache(RSAKey.import_key)
+    made = functools.cache(lambda number, bits: RSAKey.generate_key(bits))
+
+    @classmethod
+    def generate_key(cls, bits: int) -> RSAKey:  # type: ignore[override]
+        return cls.made(next(cls.given), bits)
+
+    @classmethod
+    def import_key(cls, value: Any) -> RSAKey:  # type: ignore[override]
+        return cls.read(value) if isinstance(value, str) else RSAKey.import_key(value)
+
+
+@pytest.fixture(autouse=True)
+def _keep_rsa_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(KeptRSAKey, "given", itertools.count())
+    monkeypatch.setattr(signing_keys, "RSAKey", KeptRSAKey)
 
 
 @pytest.fixture(autouse=True)
@@ -160,6 +214,12 @@ def visit_as() -> Callable[[Administrator], Client]:
         return browser
 
     return visit
+
+
+@pytest.fixture
+def as_owner(owner: Any, visit_as: Callable[..., Client]) -> Client:
+    """The owner's browser; his second factor was shown just now."""
+    return visit_as(owner)
 
 
 @pytest.fixture

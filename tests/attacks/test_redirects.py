@@ -1,0 +1,146 @@
+"""Open redirects: whichever parameter names an address, nobody is sent out of the portal by what the request says."""
+
+from urllib.parse import quote, urlsplit
+
+import pytest
+from django.test import Client
+
+from tests import factories
+from tests.accounts.conftest import code_of
+from tests.attacks.wire import FORM, send
+from tests.conftest import PORTAL
+from tests.tokens.dialects.oidc.parties import CHALLENGE, REDIRECT_URI, SCOPE
+
+pytestmark = pytest.mark.django_db
+
+ELSEWHERE = (
+    *("https://evil.example/", "//evil.example", "///evil.example", "////evil.example", "/\\evil.example"),
+    *("\\\\evil.example", "\\/evil.example", "/\t/evil.example", "/\n/evil.example", "\thttps://evil.example"),
+    *("https:evil.example", "https:/evil.example", "http:///evil.example", "HTTPS://EVIL.EXAMPLE", "ftp://evil.example"),
+    *("javascript:alert(1)", "data:text/html,x", f"http://{PORTAL}@evil.example/", f"http://{PORTAL}.evil.example/"),
+    *("http://localhost:8000\\@evil.example", "//evil\u3002example", "/\uff0fevil.example", "https://evil.example%2f@x"),
+    *("//[::ffff:6.6.6.6]", "//[", "http://localhost:9999/", f"https://evil.example#{PORTAL}", "/%09/evil.example"),
+    *(f"{REDIRECT_URI}/../evil", f"{REDIRECT_URI}?x=evil", f"{REDIRECT_URI}#evil", f"{REDIRECT_URI}%00.evil.example"),
+)  # fmt: skip
+PARAMETERS = (
+    *("next", "to", "redirect_uri", "post_logout_redirect_uri", "target_link_uri", "sso_redirect_path"),
+    *(
+        "destination",
+        "redirectUrl",
+        "redirect_to",
+        "return_to",
+        "url",
+        "goto",
+        "continue",
+        "success_url",
+        "u",
+    ),
+)
+REGISTERED = (REDIRECT_URI, "https://demoaws.crm.example/login", "https://demoaws.crm.example/bye")
+
+
+def is_ours(where: str) -> bool:
+    """Whether a browser that is sent there stays at the portal, or goes where an operator registered it."""
+    parts = urlsplit(where.replace("\\", "/").strip())
+    if not parts.scheme and not parts.netloc:
+        return not any(ord(c) <= 0x20 for c in where) and not where.startswith("//")
+    return f"{parts.scheme}://{parts.netloc}" == f"http://{PORTAL}" or any(
+        where == known or where.startswith((f"{known}?", f"{known}#", f"{known}&")) for known in REGISTERED
+    )
+
+
+@pytest.mark.parametrize("who", ["nobody", "agent", "person", "owner"])
+def test_no_address_sends_elsewhere(world, who):
+    """Every page with every such parameter, each saying something else; three requests cover all that is said."""
+    wrong = []
+    for shift in range(0, len(ELSEWHERE), len(PARAMETERS)):
+        said = [ELSEWHERE[(shift + n) % len(ELSEWHERE)] for n in range(len(PARAMETERS))]
+        query = "&".join(f"{name}={quote(there)}" for name, there in zip(PARAMETERS, said, strict=True))
+        for name, address in world.pages():
+            if address.startswith("/backoffice/") and name not in (
+                "index",
+                "login",
+                "logout",
+                "view_on_site",
+            ):
+                continue
+            where = send("GET", f"{address}?group={world.group.pk}&{query}", headers=world.cookie(who))[
+                "Location"
+            ]
+            wrong += [(address, where)] if not is_ours(where) else []
+
+    assert wrong == []
+
+
+@pytest.mark.parametrize("there", ELSEWHERE, ids=repr)
+def test_sign_in_leads_nowhere_else(world, there):
+    browser = Client(HTTP_HOST=PORTAL)
+    typed = {"username": "alice", "password": factories.PASSWORD, "next": there, "to": there}
+
+    answer = browser.post(f"/sso/sign-in?group={world.group.pk}&to={quote(there)}&next={quote(there)}", typed)
+
+    assert answer["Location"] == f"/sso/group?group={world.group.pk}"
+
+
+@pytest.mark.parametrize("there", ELSEWHERE, ids=repr)
+def test_authorization_goes_to_registered_addresses_alone(world, there):
+    query = {"response_type": "code", "client_id": world.party.identifier, "scope": SCOPE, "state": there}
+    query |= {"redirect_uri": there, "code_challenge": CHALLENGE, "code_challenge_method": "S256"}
+
+    answer = send("GET", "/oauth/authorize?" + "&".join(f"{n}={quote(v)}" for n, v in query.items()),
+                  headers=world.cookie("agent"))  # fmt: skip
+
+    assert (answer.status, answer["Location"]) == (400, "")
+    assert "evil" not in answer.text
+
+
+@pytest.mark.parametrize("there", ELSEWHERE, ids=repr)
+def test_logging_out_goes_to_registered_addresses_alone(world, there):
+    query = f"client_id={world.party.identifier}&post_logout_redirect_uri={quote(there)}"
+
+    answer = send("GET", f"/oauth/logout?{query}", headers=world.cookie("agent"))
+
+    assert (answer.status, answer["Location"]) == (400, "")
+
+
+@pytest.mark.parametrize("there", ELSEWHERE, ids=repr)
+def test_billing_systems_path_stays_in_its_client(world, there):
+    """`sso_redirect_path` is a path below the client's own address, whatever is written into it."""
+    form = {
+        "identifier": "billing-under-test",
+        "secret": factories.CREDENTIAL_SECRET,
+        "action": "CreateSsoToken",
+    }
+    form |= {
+        "user_id": str(world.person.pk),
+        "destination": "sso:custom_redirect",
+        "sso_redirect_path": there,
+    }
+    body = "&".join(f"{name}={quote(value)}" for name, value in form.items()).encode()
+
+    answer = send("POST", "/includes/api.php", body=body, kind=FORM)
+
+    if '"redirect_url"' in answer.text:
+        onward = send(
+            "GET", answer.text.partition('"redirect_url":"')[2].partition('"')[0].partition(PORTAL)[2]
+        )
+        assert is_ours(onward["Location"]), onward["Location"]
+        last = send(
+            "GET",
+            onward["Location"].partition(PORTAL)[2],
+            headers={"Cookie": onward["Set-Cookie"].partition(";")[0]},
+        )
+        assert urlsplit(last["Location"]).netloc in ("", "demoaws.crm.example"), last["Location"]
+
+
+def test_second_factor_leads_nowhere_else(world):
+    browser = Client(HTTP_HOST=PORTAL)
+    browser.post(
+        "/accounts/login/?next=//evil.example", {"login": world.owner.email, "password": factories.PASSWORD}
+    )
+
+    answer = browser.post(
+        "/accounts/2fa/authenticate/?next=//evil.example", {"code": code_of(), "next": "//evil.example"}
+    )
+
+    assert answer["Location"] == "/"
