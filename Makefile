@@ -20,7 +20,7 @@ COMPILE := uv pip compile --quiet --system-certs --universal --python-version 3.
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help run code test test-sqlite test-postgresql faults clients check format messages lock clean FORCE
+.PHONY: help run code test test-sqlite test-postgresql attacks faults clients check format messages lock clean FORCE
 .PHONY: check-format check-lint check-types check-imports check-templates
 .PHONY: check-migrations check-deploy check-locked check-vendored check-messages
 
@@ -76,6 +76,9 @@ test-sqlite: $(DEVELOPMENT) ## Run the tests on SQLite, without browser and clie
 
 test-postgresql: $(DEVELOPMENT) ## Run the tests on PostgreSQL, without browser and clients
 	@DATABASE=postgresql $(PYTEST) -m "not browser and not clients"
+
+attacks: $(DEVELOPMENT) ## Attack every door: hostile requests, parsers, timing, secrets in logs and tables
+	@$(PYTEST) -p tests.secrets_seen tests/attacks
 
 # Takes up to ten minutes and both cores; needs root and Debian, or what scripts/fault_programs.sh asks for.
 faults: $(DEVELOPMENT) ## Break a portal of two nodes in every way that docs/faults.md lists; the table is in var/faults.md

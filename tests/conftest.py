@@ -28,7 +28,7 @@ from tests import factories
 from tests.environment import DATABASE, wait_until_migrated
 from tokens import signing_keys
 
-pytest_plugins = ["tests.running_demo", "tests.secrets_seen"]
+pytest_plugins = ["tests.running_demo"]
 
 PORTAL = "localhost:8000"
 

@@ -104,6 +104,17 @@ def test_hop_that_cannot_be_read_is_refused_everywhere_and_recorded(world, setti
     assert set(refusals().values_list("reason", "address")) == {("no_address", "")}
 
 
+@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("chain", ["", ",,,", f"{LISTED}, "])
+def test_emptied_chain_never_brings_a_stranger_onto_a_list_that_names_the_proxy(world, settings, door, chain):
+    settings.TRUSTED_PROXIES = parse_networks([LISTED])
+
+    answer = call(world, door, peer=LISTED, headers={"X-Forwarded-For": chain})
+
+    assert answer.status == 400
+    assert set(refusals().values_list("reason", "address")) == {("no_address", "")}
+
+
 def test_limits_count_the_address_that_the_log_names(world, settings):
     settings.TRUSTED_PROXIES, settings.RATE_LIMITS = parse_networks([PROXY]), True
     body = json.dumps({"token": "x"}).encode()

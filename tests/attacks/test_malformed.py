@@ -1,6 +1,8 @@
 """Malformed requests at every door: a clear "no" in the door's own words, never a 5xx, never a page of a framework."""
 
+import html
 import json
+import re
 
 import pytest
 
@@ -184,6 +186,49 @@ def test_address_that_is_bent_leads_nowhere_else(world):
                     wrong.append((spelling, answer.status))
 
     assert wrong == []
+
+
+HOSTILE_LISTS = [
+    "accounts/event/?id__in=9223372036854775808",
+    "accounts/event/?at__gte=0001-01-01T00:00:00%2B14:00",
+    "accounts/event/?at__gte=2026-02-31T99:00:00%2B99:00",
+    "accounts/event/?at__lt=9999-12-31T23:59:59-14:00",
+    "accounts/event/?at__year=99999",
+    "groups/agent/?group__id__exact=9223372036854775808",
+    "groups/agent/?group__id__exact=999999999999999999",
+]
+HOSTILE_FORMS = [
+    "groups/agent/add/?group=9223372036854775808",
+    "groups/agent/add/?ends_at=0001-01-01",
+    "groups/agententitlement/add/?agent=99999999999999999999",
+]
+
+
+@pytest.mark.parametrize("address", HOSTILE_LISTS)
+def test_lookup_that_no_filter_offers_is_refused_in_the_back_office(world, address):
+    answer = send("GET", f"/backoffice/{address}", headers=world.cookie("operator"))
+
+    assert answer.status in (200, 302, 400)
+
+
+@pytest.mark.parametrize("address", HOSTILE_FORMS)
+def test_form_of_the_back_office_takes_no_values_from_its_address(world, address):
+    assert send("GET", f"/backoffice/{address}", headers=world.cookie("operator")).status < 500
+
+
+OFFERED = ["accounts/event/", "accounts/administrator/", "groups/agent/", "groups/client/",
+           "tokens/tokenfamily/", "tokens/handoff/", "tokens/platformkey/", "tokens/busaddress/"]  # fmt: skip
+
+
+@pytest.mark.parametrize("address", OFFERED)
+def test_every_filter_of_the_back_office_is_answered(world, address):
+    page = send("GET", f"/backoffice/{address}", headers=world.cookie("operator"))
+    offered = set(re.findall(r'href="(\?[^"]+)"', page.text))
+
+    assert offered
+    for query in offered:
+        found = send("GET", f"/backoffice/{address}{html.unescape(query)}", headers=world.cookie("operator"))
+        assert found.status == 200, query
 
 
 @pytest.mark.parametrize("length", ["-1", "1e3", "999999999999", "+5", "\xb2", "9" * 5000])

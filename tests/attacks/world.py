@@ -73,7 +73,7 @@ class World:
 
     def pages(self) -> list[tuple[str, str]]:
         """Every address that browsers open, with its name."""
-        return [(name, address) for name, address in self.addresses() if not _is_beside(address)]
+        return [(name, address) for name, address in self.addresses() if not is_for_software(address)]
 
     def _to_a_row(self, address: str) -> str:
         """The operators' pages, of which each counts its own rows."""
@@ -127,11 +127,6 @@ class World:
     def entrance_of_person(self) -> str:
         """An entrance of the client company's own person."""
         return create_sso_token(self.person, place=CLIENT_AREA, by="test", caller=self.caller).secret
-
-
-def _is_beside(address: str) -> bool:
-    """Whether this is no page: software's address, or the bare beginning of some, where nothing is."""
-    return is_for_software(address) or address.startswith(("/api", "/includes", "/.well-known"))
 
 
 def build(group: Any, agent: Any, company: Any, party: Any, caller: Caller, *, text: str = "Sample") -> World:
