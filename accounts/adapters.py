@@ -49,6 +49,8 @@ class AccountAdapter(DefaultAccountAdapter):
             canonical_name(str(credentials.get("email", ""))[:254]),
             str(credentials.get("password", "")),
         )
+        caller = caller_of(request)
+        alarms.count_sign_in(door=lockout.MAIN_DOOR, caller=caller, action="administrator.sign_in")
         if not lockout.may_try(door=lockout.MAIN_DOOR, name=name):
             passwords.verify(password, "")
             self._refuse(request, name, "locked")
@@ -57,6 +59,7 @@ class AccountAdapter(DefaultAccountAdapter):
             administrator = super().authenticate(request, **credentials)
         except Refused:  # too many at once: this password was compared with nothing
             lockout.give_back(door=lockout.MAIN_DOOR, name=name)
+            alarms.give_back(door=lockout.MAIN_DOOR, caller=caller)
             raise
         if not isinstance(administrator, Administrator):
             self._refuse(request, name, "wrong_credentials")
@@ -65,6 +68,7 @@ class AccountAdapter(DefaultAccountAdapter):
             self._refuse(request, name, "disabled")
             return None
         lockout.forget(door=lockout.MAIN_DOOR, name=name)
+        alarms.give_back(door=lockout.MAIN_DOOR, caller=caller)
         return administrator
 
     def _refuse(self, request: HttpRequest, name: str, reason: str) -> None:

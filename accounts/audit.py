@@ -9,9 +9,11 @@ from accounts.models import Event, Outcome
 from sso_portal.lib.inserting import insert_many
 from sso_portal.lib.refusals import Refused
 from sso_portal.lib.secrets import digest_of
+from sso_portal.lib.text import BIDI
 from sso_portal.lib.web import Caller
 
 ANONYMOUS = "anonymous"
+UNSTORABLE = ("Cc", "Cs", "Zl", "Zp")
 
 
 class HasId(Protocol):
@@ -114,11 +116,18 @@ def _may_record_throttle(about: dict[str, Any]) -> bool:
 
 
 def _storable(text: str) -> str:
-    """The text without characters that a database refuses, or that would forge a line of a log."""
+    """The text without characters that a database refuses, or that would forge a line of a log or turn it round."""
+    if text.isprintable():
+        return text
     return "".join(
-        c if unicodedata.category(c) not in ("Cc", "Cs") else "\N{REPLACEMENT CHARACTER}" for c in text
+        "\N{REPLACEMENT CHARACTER}" if unicodedata.category(c) in UNSTORABLE or c in BIDI else c for c in text
     )
 
 
-def _storable_details(details: dict[str, Any]) -> dict[str, Any]:
-    return {name: _storable(value) if isinstance(value, str) else value for name, value in details.items()}
+def _storable_details(details: Any) -> Any:
+    """The details with every text in them storable, however deep it lies."""
+    if isinstance(details, dict):
+        return {name: _storable_details(value) for name, value in details.items()}
+    if isinstance(details, list | tuple):
+        return [_storable_details(value) for value in details]
+    return _storable(details) if isinstance(details, str) else details

@@ -14,7 +14,18 @@ FEWER = {
     "accounts_release": "SELECT",
     "django_migrations": "SELECT",
 }
-TOO_MUCH = ("UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER")
+TOO_MUCH = {
+    "accounts_event": ("UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER"),
+    "accounts_seal": ("UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER"),
+    "accounts_release": ("INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER"),
+}
+OF_COLUMNS = ("INSERT", "UPDATE", "REFERENCES")  # rights that one column alone can have
+_OWNERS = """
+    SELECT name FROM (
+        SELECT 'the tables', relowner FROM pg_class WHERE oid = 'accounts_event'::regclass
+        UNION ALL SELECT 'the schema', nspowner FROM pg_namespace WHERE nspname = CURRENT_SCHEMA()
+        UNION ALL SELECT 'the database', datdba FROM pg_database WHERE datname = CURRENT_DATABASE()
+    ) AS owned(name, owner) WHERE PG_HAS_ROLE(%(role)s, owner, 'MEMBER')"""
 
 
 class CannotGrant(Exception):
@@ -53,29 +64,43 @@ def statements(role: str) -> Iterator[str]:
 
 def _why_not(role: str) -> str:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT rolsuper FROM pg_roles WHERE rolname = %s", [role])
-        found = cursor.fetchone()
-        if found is None:
+        cursor.execute("SELECT FROM pg_roles WHERE rolname = %s", [role])
+        if cursor.fetchone() is None:
             return f"There is no role {role}; make it first: CREATE ROLE {role} LOGIN PASSWORD …"
-        if found[0]:
-            return f"{role} is a superuser, to whom no right can be denied."
         cursor.execute(
-            "SELECT PG_HAS_ROLE(%s, relowner, 'MEMBER') FROM pg_class WHERE oid = 'accounts_event'::regclass",
+            """SELECT COALESCE(BOOL_OR(rolsuper), FALSE), COALESCE(BOOL_OR(rolcreaterole), FALSE)
+               FROM pg_roles WHERE PG_HAS_ROLE(%s, oid, 'MEMBER')""",
             [role],
         )
-        if cursor.fetchone()[0]:
-            return f"{role} owns the tables, or is a member of the role that does."
+        is_superuser, makes_roles = cursor.fetchone()
+        cursor.execute(_OWNERS, {"role": role})
+        owned = [name for (name,) in cursor.fetchall()]
+    if is_superuser:
+        return f"{role} is a superuser or a member of one, to whom no right can be denied."
+    if owned:
+        return f"{role} owns {', '.join(owned)}, or is a member of the role that does."
+    if makes_roles:
+        return f"{role} may make roles (CREATEROLE), or is a member of one that may, and so become another."
     return ""
 
 
 def _too_much(role: str) -> Iterator[str]:
-    """What this role may do with the audit log beyond its need, by way of other roles say."""
+    """What this role may do with the audit log beyond its need, as itself or as any role that it is a member of."""
     with connection.cursor() as cursor:
-        for table in ("accounts_event", "accounts_seal", "accounts_release"):
-            for right in TOO_MUCH:
-                cursor.execute("SELECT HAS_TABLE_PRIVILEGE(%s, %s, %s)", [role, table, right])
-                if cursor.fetchone()[0]:
+        for table, rights in TOO_MUCH.items():
+            for right in rights:
+                asked = "HAS_ANY_COLUMN_PRIVILEGE" if right in OF_COLUMNS else "HAS_TABLE_PRIVILEGE"
+                cursor.execute(
+                    f"""SELECT FROM pg_roles WHERE PG_HAS_ROLE(%s, oid, 'MEMBER')
+                        AND {asked}(oid, %s, %s) LIMIT 1""",
+                    [role, table, right],
+                )
+                if cursor.fetchone() is not None:
                     yield f"{right} on {table}"
-        cursor.execute("SELECT HAS_SCHEMA_PRIVILEGE(%s, CURRENT_SCHEMA(), 'CREATE')", [role])
-        if cursor.fetchone()[0]:
+        cursor.execute(
+            """SELECT FROM pg_roles WHERE PG_HAS_ROLE(%s, oid, 'MEMBER')
+               AND HAS_SCHEMA_PRIVILEGE(oid, CURRENT_SCHEMA(), 'CREATE') LIMIT 1""",
+            [role],
+        )
+        if cursor.fetchone() is not None:
             yield "CREATE in the schema"

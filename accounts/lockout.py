@@ -1,4 +1,7 @@
-"""Lock-out: five wrong passwords in a quarter of an hour lock a name at a door for half an hour."""
+"""Lock-out: five wrong passwords in a quarter of an hour lock a name at a door for half an hour.
+
+So a name needs no limit a minute of its own: nobody has more tries than these, and right ones are no tries.
+"""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -56,6 +59,12 @@ def may_go_on(*, limit: str, who: str) -> bool:
     if not settings.RATE_LIMITS:
         return True
     return Tally.objects.count_one(limit=limit, who=who, most=settings.LIMITS_PER_MINUTE[limit])
+
+
+def not_counted(*, limit: str, who: str) -> None:
+    """Undo one `may_go_on` that was granted, against a limit of LIMITS_PER_MINUTE: what is limited did not happen."""
+    if settings.RATE_LIMITS:
+        Tally.objects.give_back(limit=limit, who=who)
 
 
 def use_up(*, limit: str, who: str, times: int) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from accounts.models import Event, Release, Seal
 from accounts.sealing import (
@@ -20,14 +20,20 @@ from accounts.sealing import (
     anchor_of,
     beginning_of,
     content_of,
+    digest_of,
     end_of_releases,
+    in_utc,
+    midnight_after,
     now_and_cut,
     rows_between,
+    told_by,
 )
 from accounts.triggers import KEPT_AT_LEAST
 
 OVERDUE = timedelta(minutes=15)  # by then every event should be sealed
 REMOVED_WITHIN = timedelta(hours=1)  # by then a released day should be gone
+AHEAD = timedelta(minutes=1)  # by so much clocks may differ
+SEAL_SAYS = 8  # things, which its anchor is the digest of
 MOST_NAMED = 10  # events of one seal
 MOST_COUNTED = 1000
 SHORTEST_ANCHOR = 16  # digits, where somebody did not write down all 64
@@ -54,20 +60,30 @@ class Proof:
 
 
 def prove(*, since: date | None = None, anchors: Sequence[str] = ()) -> Proof:
-    """Look at everything that is sealed, or at what was since this day (UTC), and at what should be."""
+    """Look at everything that is sealed, or at what was since this day (UTC), and at what should be.
+
+    The anchors, which were kept elsewhere, must be among those that were computed anew for it: that a row of some
+    table has their digits proves nothing.
+    """
     released = end_of_releases()
-    start = _link_before(since) if since else None
-    proof = Proof(end=start or released)
+    start = _seal_before(since, released=released) if since else None
+    missing = {anchor.strip().lower() for anchor in anchors}
     if start is None:
-        proof.faults += _faults_of_releases(released)
+        proof = Proof(end=released)
+        proof.faults += _faults_of_releases(released, missing=missing)
         proof.faults += _faults_before(released)
+    else:
+        proof = Proof(end=_link_of(start))
+        proof.faults += [Fault(text, start.until) for text in _texts_of_what_it_says(start)]
+        _find(told_by(start), missing=missing)
     for seal in _seals_after(proof.end.number):
         proof.faults += faults_of(seal, after=proof.end, rows=rows_of(seal))
-        proof.end = Link(seal.number, seal.until, seal.anchor)
+        _find(told_by(seal), missing=missing)
+        proof.end = _link_of(seal)
         proof.seals += 1
         proof.events += seal.events
     proof.faults += _faults_after(proof.end)
-    proof.faults += [fault for anchor in anchors for fault in _faults_of_anchor(anchor)]
+    proof.faults += _faults_of_anchors(anchors, missing=missing, since=since if start else None)
     if (now_released := end_of_releases()) != released:  # what has gone meanwhile is not missing
         gone = now_released.until
         proof.faults = [fault for fault in proof.faults if not (fault.at and gone and fault.at <= gone)]
@@ -94,10 +110,16 @@ def _texts_of_chain(seal: Seal, after: Link) -> Iterator[str]:
         yield f"{named} does not begin where the one before ends: between {after.until} and {seal.since}."
     if seal.number == after.number + 1 and seal.previous != after.anchor:
         yield f"{named} does not follow the one before: either was made anew."
+    if seal.until > midnight_after(seal.since):
+        yield f"{named} is of more than one day."
+    yield from _texts_of_what_it_says(seal)
+
+
+def _texts_of_what_it_says(seal: Seal) -> Iterator[str]:
     if anchor_of(seal) != seal.anchor:
-        yield f"{named} itself was changed."
+        yield f"Seal {seal.number} itself was changed."
     if seal.sealed_at < seal.until:
-        yield f"{named} says that it was made before the time that it seals was over."
+        yield f"Seal {seal.number} says that it was made before the time that it seals was over."
 
 
 def _texts_of_window(seal: Seal, rows: Iterable[tuple[Any, ...]]) -> Iterator[str]:
@@ -144,52 +166,90 @@ def _seals_after(number: int) -> Iterator[Seal]:
         number = batch[-1].number
 
 
-def _link_before(day: date) -> Link | None:
-    """The last seal before this day, taken on trust; None when there is none."""
-    before = Seal.objects.filter(until__lte=beginning_of(day)).order_by("-number")
-    link = before.values_list("number", "until", "anchor").first()
-    return Link(*link) if link else None
+def _link_of(seal: Seal) -> Link:
+    return Link(seal.number, seal.until, seal.anchor)
 
 
-def _faults_of_releases(end: Link) -> Iterator[Fault]:
+def _seal_before(day: date, *, released: Link) -> Seal | None:
+    """The last seal before this day, whose window is taken on trust; None when there is none."""
+    before = Seal.objects.filter(until__lte=beginning_of(day), number__gt=released.number)
+    return before.defer("rows").order_by("-number").first()
+
+
+def _faults_of_releases(end: Link, *, missing: set[str]) -> Iterator[Fault]:
     """Days that were removed too early, out of turn, or without an event that says so."""
     earlier: Release | None = None
+    now, _ = now_and_cut()
     for release in Release.objects.order_by("day"):
-        if release.at < beginning_of(release.day + timedelta(days=1)) + KEPT_AT_LEAST:
-            yield Fault(f"{release.day} was released at {release.at}, long before its time was over.")
+        recorded = _recorded_at(release)
+        at = recorded or release.at
+        if release.at > now + AHEAD:
+            yield Fault(f"The release of {release.day} is dated in the future, {release.at}.")
+        if at < beginning_of(release.day + timedelta(days=1)) + KEPT_AT_LEAST:
+            yield Fault(f"{release.day} was released at {at}, long before its time was over.")
         if earlier and (release.day != earlier.day + timedelta(days=1) or release.number <= earlier.number):
             yield Fault(f"{release.day} was released out of turn, after {earlier.day}.")
-        if end.until and release.at >= end.until and not _is_recorded(release):
+        if end.until and release.at >= end.until and recorded is None:
             yield Fault(f"{release.day} was released, and no event says so.")
+        if _is_of_its_day(release):
+            _find(release.seal, missing=missing)
+        else:
+            yield Fault(f"The release of {release.day} was changed: its last seal says something else.")
         earlier = release
 
 
-def _is_recorded(release: Release) -> bool:
-    said = Event.objects.filter(object=f"day:{release.day}", action=RELEASE)
-    return any(details.get("anchor") == release.anchor for details in said.values_list("details", flat=True))
+def _recorded_at(release: Release) -> datetime | None:
+    """When the audit log says that this day was released, which is sealed as the release itself is not."""
+    said = Event.objects.filter(object=f"day:{release.day}", action=RELEASE).order_by("at")
+    for at, details in said.values_list("at", "details"):
+        if isinstance(details, dict) and details.get("anchor") == release.anchor:
+            return at
+    return None
+
+
+def _is_of_its_day(release: Release) -> bool:
+    """Whether what the day's last seal said has this anchor and number, and ends with the day."""
+    told = release.seal
+    if not isinstance(told, list) or len(told) != SEAL_SAYS or digest_of(told) != release.anchor:
+        return False
+    _, number, _, _, until, *_ = told
+    return (number, until) == (release.number, in_utc(beginning_of(release.day + timedelta(days=1))))
 
 
 def _faults_before(end: Link) -> Iterator[Fault]:
-    """Events from before everything that is sealed."""
+    """What is there from before everything that can be proven."""
+    is_going = _is_being_removed()
+    outside = Seal.objects.filter(number__lte=0 if is_going else end.number).order_by("number")
+    for number in outside.values_list("number", flat=True)[:MOST_NAMED]:
+        yield Fault(f"Seal {number} is outside the chain, which begins with seal {end.number + 1}.")
     if end.until is not None:
-        newest = Release.objects.order_by("-day").values_list("at", flat=True)[0]
-        if newest < now_and_cut()[0] - REMOVED_WITHIN:
+        if not is_going:
             yield from _counted(Event.objects.filter(at__lt=end.until), "from days that were released")
-    elif first := Seal.objects.order_by("number").values_list("since", flat=True).first():
-        yield from _counted(
-            Event.objects.filter(at__lt=first), f"from before the first seal ({first}), added"
-        )
+    elif first := next(_seals_after(0), None):
+        early = Event.objects.filter(at__lt=first.since)
+        yield from _counted(early, f"from before the first seal ({first.since}), added")
+
+
+def _is_being_removed() -> bool:
+    """Whether a day was released so lately that not all of it need be gone."""
+    if (newest := Release.objects.order_by("-day").first()) is None:
+        return False
+    now, _ = now_and_cut()
+    return now - REMOVED_WITHIN < (_recorded_at(newest) or newest.at) <= now + AHEAD
 
 
 def _faults_after(end: Link) -> Iterator[Fault]:
-    """Events that should be sealed by now, and events that no clock has written."""
+    """Events that should be sealed by now, and what no clock has written."""
     now, _ = now_and_cut()
     overdue = Event.objects.filter(at__lt=(now - OVERDUE).replace(microsecond=0))
     if end.until is not None:
         overdue = overdue.filter(at__gte=end.until)
     yield from _counted(overdue, "older than 15 minutes and not sealed: does the worker run")
-    ahead = (now + timedelta(minutes=1)).replace(microsecond=0)
+    ahead = (now + AHEAD).replace(microsecond=0)
     yield from _counted(Event.objects.filter(at__gt=ahead), "dated in the future")
+    early = Seal.objects.filter(Q(until__gt=ahead) | Q(sealed_at__gt=ahead)).order_by("number")
+    for number in early.values_list("number", flat=True)[:MOST_NAMED]:
+        yield Fault(f"Seal {number} is dated in the future.")
 
 
 def _counted(events: QuerySet[Event], what: str) -> Iterator[Fault]:
@@ -199,12 +259,21 @@ def _counted(events: QuerySet[Event], what: str) -> Iterator[Fault]:
         yield Fault(f"Unsealed: {many}, the first of them event {found[0]}, {what}.")
 
 
-def _faults_of_anchor(anchor: str) -> Iterator[Fault]:
-    """Whether this anchor, which was kept elsewhere, is still in the chain."""
-    wanted = anchor.strip().lower()
-    if len(wanted) < SHORTEST_ANCHOR:
-        yield Fault(f"{anchor}: too short to prove anything; {SHORTEST_ANCHOR} digits are enough.")
-    elif not any(model.objects.filter(anchor__startswith=wanted).exists() for model in (Seal, Release)):
-        yield Fault(
-            f"Anchor {anchor} is not in the chain: its seal was removed, or all since were made anew."
-        )
+def _find(told: list[int | str], *, missing: set[str]) -> None:
+    """Take the anchor of a seal that says this from those that are missing, if it is one of them."""
+    if missing:
+        anchor = digest_of(told)
+        missing -= {digits for digits in missing if anchor.startswith(digits)}
+
+
+def _faults_of_anchors(anchors: Sequence[str], *, missing: set[str], since: date | None) -> Iterator[Fault]:
+    """Those that were kept elsewhere and are not in the chain, as far as it was looked at."""
+    looked_at = f"the chain since {since}" if since else "the chain"
+    for anchor in anchors:
+        digits = anchor.strip().lower()
+        if len(digits) < SHORTEST_ANCHOR:
+            yield Fault(f"{anchor}: too short to prove anything; {SHORTEST_ANCHOR} digits are enough.")
+        elif digits in missing:
+            yield Fault(
+                f"Anchor {anchor} is not in {looked_at}: its seal was removed, or all since were made anew."
+            )

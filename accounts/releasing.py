@@ -15,7 +15,7 @@ from django.db import IntegrityError, connection, transaction
 from accounts import audit
 from accounts.models import Event, Release, Seal
 from accounts.proving import RELEASE, faults_of, rows_of
-from accounts.sealing import COLUMNS, Link, beginning_of, end_of_releases, now_and_cut
+from accounts.sealing import COLUMNS, Link, beginning_of, end_of_releases, now_and_cut, told_by
 from sso_portal.lib.web import Caller
 
 BATCH = 2000  # rows of one DELETE
@@ -80,7 +80,9 @@ def _release(seals: list[Seal], *, by: str, caller: Caller) -> bool:
         link = Link(seal.number, seal.until, seal.anchor)
     try:
         with transaction.atomic():
-            Release.objects.create(day=day, number=link.number, anchor=link.anchor, held=held)
+            Release.objects.create(
+                day=day, number=link.number, anchor=link.anchor, seal=told_by(seals[-1]), held=held
+            )
             audit.record(
                 RELEASE,
                 caller=caller,

@@ -14,7 +14,7 @@ from hashlib import sha256
 from typing import Any
 
 import structlog
-from django.db import IntegrityError, connection, transaction
+from django.db import DatabaseError, connection, transaction
 from django.db.models import Q, Subquery
 from django.utils import timezone
 
@@ -87,10 +87,10 @@ def seal(*, is_stopping: Callable[[], bool] = lambda: False) -> int:
 
     Several may do so at once: each seal is one's. What was begun when the process dies was never there.
     """
-    now, cut = now_and_cut()
+    _, cut = now_and_cut()
     made = 0
     while not is_stopping() and (window := _next_window(last_link(), cut=cut)) is not None:
-        made += _seal_window(*window, now=now)
+        made += _seal_window(*window)
     return made
 
 
@@ -101,8 +101,10 @@ def last_seal() -> Seal | None:
 
 def last_link() -> Link:
     """The end of the chain: the newest seal, or what was kept when the last of them was removed."""
-    last = Seal.objects.order_by("-number").values_list("number", "until", "anchor").first()
-    return Link(*last) if last else end_of_releases()
+    released = end_of_releases()
+    later = Seal.objects.filter(number__gt=released.number).order_by("-number")
+    last = later.values_list("number", "until", "anchor").first()
+    return Link(*last) if last else released
 
 
 def end_of_releases() -> Link:
@@ -145,21 +147,30 @@ def rows_between(since: datetime, until: datetime, *, version: int = VERSION) ->
 def canonical(row: tuple[Any, ...]) -> bytes:
     """A row in bytes that are the same on every database: a JSON array in ASCII, moments in microseconds of UTC."""
     pk, at, *others = row
-    return _canonical_json([pk, _in_utc(at), *others]).encode()
+    return _canonical_json([pk, in_utc(at), *others]).encode()
 
 
 def anchor_of(seal: Seal) -> str:
     """What the anchor of this seal must be."""
-    told = [
+    return digest_of(told_by(seal))
+
+
+def told_by(seal: Seal) -> list[int | str]:
+    """What a seal says."""
+    return [
         seal.version,
         seal.number,
         seal.previous,
-        _in_utc(seal.since),
-        _in_utc(seal.until),
-        _in_utc(seal.sealed_at),
+        in_utc(seal.since),
+        in_utc(seal.until),
+        in_utc(seal.sealed_at),
         seal.events,
         seal.digest,
     ]
+
+
+def digest_of(told: list[int | str]) -> str:
+    """The anchor of a seal that says this."""
     return sha256(_canonical_json(told).encode()).hexdigest()
 
 
@@ -173,7 +184,8 @@ def beginning_of(day: date) -> datetime:
     return datetime.combine(day, time(), UTC)
 
 
-def _in_utc(moment: datetime) -> str:
+def in_utc(moment: datetime) -> str:
+    """A moment as seals say it."""
     return moment.astimezone(UTC).isoformat(timespec="microseconds")
 
 
@@ -215,15 +227,15 @@ def _next_window(last: Link, *, cut: datetime) -> tuple[Link, datetime, datetime
     return last, since, until
 
 
-def _seal_window(last: Link, since: datetime, until: datetime, *, now: datetime) -> bool:
-    """Make the seal of this window, unless somebody else was faster."""
+def _seal_window(last: Link, since: datetime, until: datetime) -> bool:
+    """Make the seal of this window; False when somebody else was faster."""
     content = content_of(rows_between(since, until))
     seal = Seal(
         number=last.number + 1,
         version=VERSION,
         since=since,
         until=until,
-        sealed_at=now,
+        sealed_at=now_and_cut()[0],
         events=content.events,
         digest=content.digest,
         rows=content.rows,
@@ -233,9 +245,11 @@ def _seal_window(last: Link, since: datetime, until: datetime, *, now: datetime)
     try:
         with transaction.atomic():
             seal.save(force_insert=True)
-    except IntegrityError:
+    except DatabaseError:
+        if last_link() == last:
+            raise  # nobody was: the database refuses it
         return False
-    told = {"number": seal.number, "until": _in_utc(until), "events": seal.events, "anchor": seal.anchor}
+    told = {"number": seal.number, "until": in_utc(until), "events": seal.events, "anchor": seal.anchor}
     log.info("audit.sealed", **told)
     if until == midnight_after(since):
         log.info("audit.day_sealed", day=since.astimezone(UTC).date().isoformat(), **told)

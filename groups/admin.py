@@ -54,6 +54,8 @@ class GroupAdmin(Audited, ModelAdmin):
         super().save_model(request, obj, form, change)
         if not obj.is_active:
             standing.end_sessions_of_group(obj)
+        if obj.needs_second_factor:
+            standing.end_sessions_without_factor(obj)
 
 
 class CampaignInline(TabularInline):

@@ -8,7 +8,7 @@ from django.utils.translation import gettext_noop
 
 from accounts import audit
 from groups import second_factors
-from groups.models import Agent, AgentSession, now_of
+from groups.models import Agent, AgentSession, EndReason, now_of
 from groups.passkeys import NotAccepted
 from groups.second_factors import Shown
 from groups.signing_in import FACTOR_METHOD
@@ -29,12 +29,17 @@ def is_fresh(session: AgentSession) -> bool:
     return FACTOR_METHOD in session.methods and now_of(session) - session.proved_at <= FRESH_FOR
 
 
+def nonce_of(session: AgentSession, agent: Agent) -> str:
+    """What proposals in this session are made of: another one once a factor was removed, so that none comes again."""
+    return f"{session.digest} {agent.factor_removed_at}"
+
+
 def add_factor(session: AgentSession, shown: Shown, *, caller: Caller) -> bool:
     """Take this as one more factor of the session's agent; whether it was accepted. Raises Refused (stale)."""
     with transaction.atomic():
         agent, about = _lock(session)
         try:
-            second_factors.enrol(agent, shown, nonce=session.digest)
+            second_factors.enrol(agent, shown, nonce=nonce_of(session, agent))
         except NotAccepted as refused:
             audit.record(
                 "agent.enrol_factor",
@@ -49,7 +54,10 @@ def add_factor(session: AgentSession, shown: Shown, *, caller: Caller) -> bool:
 
 
 def remove_factor(session: AgentSession, key: str, *, caller: Caller) -> bool:
-    """Forget one factor of the session's agent; whether it was there. Raises Refused (stale, or the last one)."""
+    """Forget one factor of the session's agent; whether it was there. Raises Refused (stale, or the last one).
+
+    Ends his other sessions: one of them may be with whoever has what he lost.
+    """
     with transaction.atomic():
         agent, about = _lock(session)
         factors = second_factors.factors_of(agent)
@@ -59,6 +67,8 @@ def remove_factor(session: AgentSession, key: str, *, caller: Caller) -> bool:
         if len(factors) == 1 and agent.group.needs_second_factor:
             raise Refused(LAST_ONE, {"action": "agent.remove_factor"} | about)
         chosen.row.delete()
+        second_factors.note_removal(agent)
+        agent.sessions.exclude(pk=session.pk).end(EndReason.SIGNED_OUT)
         details = {"factor": chosen.kind, "name": chosen.name}
         audit.record("agent.remove_factor", caller=caller, details=details, **about)
     return True
@@ -68,7 +78,9 @@ def _lock(session: AgentSession) -> tuple[Agent, dict[str, Any]]:
     """The agent, whose factors nobody else changes meanwhile, and what his event is about. Raises Refused."""
     found = Agent.objects.select_related("group").select_for_update(of=("self",))
     agent = found.filter(pk=session.agent_id).working().first()
-    if agent is None or not is_fresh(session):
+    # Asked behind the lock: whoever removes his factors ends the session, and this one comes before it or after.
+    is_open = AgentSession.objects.open().filter(pk=session.pk).exists()
+    if agent is None or not is_open or not is_fresh(session):
         raise Refused(
             STALE, {"action": "agent.enrol_factor", "group": session.agent.group, "agent": session.agent}
         )

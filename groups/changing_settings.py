@@ -9,6 +9,7 @@ from django.db import transaction
 from django.utils.translation import gettext_noop
 
 from accounts import audit
+from groups import standing
 from groups.members import lock_group
 from groups.models import Group, Membership, PasswordProfile, Permission
 from sso_portal.lib.refusals import Refusal, Refused
@@ -40,6 +41,8 @@ def change_settings(
         if changed:
             Group.objects.filter(pk=group.pk).update(**{field: changes[field] for field in changed})
             audit.record(ACTION, caller=caller, actor=by.actor, group=group, details=changed)
+        if "needs_second_factor" in changed and changes["needs_second_factor"]:
+            standing.end_sessions_without_factor(group)
     return changed
 
 

@@ -10,7 +10,7 @@ from django.views.decorators.http import require_http_methods
 
 from groups import cookies, second_factors
 from groups.branding import brand_of
-from groups.changing_factors import add_factor, is_fresh, remove_factor
+from groups.changing_factors import add_factor, is_fresh, nonce_of, remove_factor
 from groups.door import active_group, group_id_of, sign_in_url
 from groups.factor_forms import FactorForms
 from groups.models import AgentSession
@@ -50,7 +50,7 @@ def own_factors_page(request: HttpRequest) -> HttpResponse:
         "action": here,
     }
     if may_change:
-        context |= forms.offering(session.agent, factors, nonce=session.digest)
+        context |= forms.offering(session.agent, factors, nonce=nonce_of(session, session.agent))
     return render(request, "groups/own_factors.html", context)
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db.models import Q
+from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
 from accounts import lockout
@@ -89,8 +90,14 @@ def enrol(agent: Agent, shown: Shown, *, nonce: str) -> None:
         raise NotAccepted("wrong code")
 
 
+def note_removal(agent: Agent) -> None:
+    """Void what the agent proved or was proposed before; nobody else changes his factors until the transaction ends."""
+    Agent.objects.filter(pk=agent.pk).update(factor_removed_at=Now())
+
+
 def remove_all(agent: Agent) -> list[str]:
     """Forget every factor of the agent; which kinds there were. In a transaction."""
+    note_removal(agent)
     removed = {
         APP: AgentFactor.objects.filter(agent=agent).delete()[0],
         PASSKEY: AgentPasskey.objects.filter(agent=agent).delete()[0],

@@ -27,9 +27,6 @@ WRONG = Refusal(
     gettext_noop("This username and password do not match. Please check both and try again."),
     200,
 )
-TOO_MANY = Refusal(
-    "too_many_requests", gettext_noop("Many sign-ins came from here just now. Please wait a minute."), 429
-)
 PENDING_LIFETIME = timedelta(minutes=10)
 PASSWORD_METHOD, ACTIVATION_METHOD, FACTOR_METHOD = "pwd", "otp", "mfa"  # amr values of RFC 8176
 OF_A_FACTOR = {FACTOR_METHOD, passkeys.HARDWARE, passkeys.SOFTWARE}
@@ -88,12 +85,13 @@ def sign_in(
 
     `replaces` is the session that this browser had until now, ended or not (with `now`), `target` where it was going;
     with `may_unlock` an idle one spares him the second factor. For `instead_of` see `start_session`. Raises Refused:
-    `too_many_requests` for an address that tries too often, else `wrong_credentials`, alike for an unknown, wrong,
-    locked, disabled or foreign name.
+    `too_many_requests` for an address that fails too often, where this browser was not this agent's before; else
+    `wrong_credentials`, alike for an unknown, wrong, locked, disabled or foreign name.
     """
-    if not lockout.may_go_on(limit="sign-in address", who=caller.address_text):
-        raise Refused(TOO_MANY, {"action": "agent.sign_in", "group": group}, retry_after=60)
     name = canonical_name(username)
+    is_counted = not _was_his(replaces, name=name, group=group)
+    if is_counted:
+        alarms.count_sign_in(door=group.door, caller=caller, action="agent.sign_in", group=group)
     may_try = lockout.may_try(door=group.door, name=name)
     agent = Agent.objects.select_related("group").filter(group=group, username_key=name).first()
     try:
@@ -101,6 +99,8 @@ def sign_in(
     except Refused:  # too many at once: this password was compared with nothing
         if may_try:
             lockout.give_back(door=group.door, name=name)
+        if is_counted:
+            alarms.give_back(door=group.door, caller=caller)
         raise
     if agent is None or (why := _why_not(agent, may_try=may_try, method=method)):
         alarms.note_failure(door=group.door, name=name, caller=caller, group=group)
@@ -110,6 +110,8 @@ def sign_in(
         about = {"action": "agent.sign_in", "group": group, "agent": agent, "details": details}
         raise Refused(WRONG, about)
     lockout.forget(door=group.door, name=name)
+    if is_counted:
+        alarms.give_back(door=group.door, caller=caller)
     if method == ACTIVATION_METHOD or agent.must_choose_password:
         return MustChoosePassword(agent, _seal(agent, [method], salt=MustChoosePassword.SALT))
     with transaction.atomic():
@@ -125,6 +127,11 @@ def sign_in(
         if replaces is not None and not isinstance(result, SignedIn):
             _leave(replaces, agent)
         return result
+
+
+def _was_his(replaces: AgentSession | None, *, name: str, group: Group) -> bool:
+    """Whether the session that this browser had is of the agent who is named, whoever else fails at his address."""
+    return replaces is not None and (replaces.agent.group_id, replaces.agent.username_key) == (group.pk, name)
 
 
 def _leave(replaces: AgentSession, agent: Agent) -> None:
@@ -168,7 +175,8 @@ def _go_on(
 
 def _has_shown_factor(session: AgentSession, agent: Agent) -> bool:
     """Whether unlocking this session spares this agent his second factor. Needs `now`."""
-    return session.agent_id == agent.pk and FACTOR_METHOD in session.methods and session.is_idle()
+    was_shown = session.agent_id == agent.pk and FACTOR_METHOD in session.methods and session.is_idle()
+    return was_shown and second_factors.has_one(agent)  # or it was removed meanwhile
 
 
 def _proof_of(agent: Agent | None, password: str) -> str:
@@ -378,6 +386,8 @@ def _seal(agent: Agent, methods: list[str], *, salt: str) -> str:
 
 
 def _stamp_of(agent: Agent) -> str:
-    """Changes with the password, the activation code and each sign-in, so that a proof serves once. Of no key."""
-    changing = f"{agent.password} {agent.activation_digest} {agent.last_signed_in_at}"
+    """Changes with each sign-in, so that a proof serves once, and with what was proved or is to be. Of no key."""
+    changing = (
+        f"{agent.password} {agent.activation_digest} {agent.last_signed_in_at} {agent.factor_removed_at}"
+    )
     return digest_of(f"agent.pending {changing}")[:16]

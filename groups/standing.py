@@ -7,7 +7,8 @@ from typing import Any, TypeVar
 from django.conf import settings
 from django.contrib.auth.hashers import make_password
 from django.db import transaction
-from django.db.models.functions import Now
+from django.db.models import TextField
+from django.db.models.functions import Cast, Now
 
 from accounts import audit, lockout
 from groups import second_factors
@@ -19,6 +20,7 @@ from groups.models import (
     EndReason,
     Group,
 )
+from groups.signing_in import FACTOR_METHOD
 from sso_portal.lib.secrets import canonical_code, digest_of, new_readable_code
 from sso_portal.lib.web import Caller
 
@@ -85,6 +87,12 @@ def end_sessions_of_group(group: Group) -> int:
     return AgentSession.objects.filter(agent__group=group).end(EndReason.STOPPED)
 
 
+def end_sessions_without_factor(group: Group) -> int:
+    """End the sessions of a group that began without the second factor it demands now; how many. In a transaction."""
+    sessions = AgentSession.objects.filter(agent__group=group).annotate(shown=Cast("methods", TextField()))
+    return sessions.exclude(shown__contains=f'"{FACTOR_METHOD}"').end(EndReason.ENDED)
+
+
 def unlock(agent: Agent, *, by: str, caller: Caller) -> None:
     """Let an agent whom wrong passwords locked try again."""
     with transaction.atomic():
@@ -106,11 +114,15 @@ def give_activation_code(agent: Agent, *, by: str, caller: Caller) -> str:
 
 
 def remove_factors(agent: Agent, *, by: str, caller: Caller) -> bool:
-    """Forget the agent's authenticator app and passkeys, which he has lost; whether there were any."""
+    """Forget the agent's authenticator app and passkeys, which he has lost; whether there were any.
+
+    Ends his sessions, which they had let in: whoever found the telephone may sit in one.
+    """
     with transaction.atomic():
         kinds = second_factors.remove_all(agent)
         second_factors.forget_tries(agent)
         if kinds:
+            agent.sessions.end(EndReason.ENDED)
             _record("agent.remove_factor", agent, by, caller, factors=kinds)
     return bool(kinds)
 

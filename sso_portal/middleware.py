@@ -15,17 +15,18 @@ from django.utils.translation import gettext_noop
 from accounts import audit
 from sso_portal import pages
 from sso_portal.lib.addresses import is_within, parse_address
-from sso_portal.lib.refusals import Refusal, Refused
+from sso_portal.lib.refusals import TOO_LARGE, Refusal, Refused
 from sso_portal.lib.secrets import new_readable_code
-from sso_portal.lib.web import caller_of, is_for_software, length_of_body
+from sso_portal.lib.web import LONGEST_FORM, caller_of, is_for_software, length_of_body
 from sso_portal.views import refuse
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 HEALTH_PATHS = ("/healthz", "/readyz")
 UPLOADS = re.compile(r"/groups/[0-9]{1,9}/(?:[a-z]+/)*(?:import|roster)/")  # pages that take CSV files
+LONG_FORMS = ("/groups/", "/backoffice/")  # pages whose forms may have a thousand fields
+FILES = (200, 206, 304)  # what WhiteNoise answers for a file that is there
 PERMISSIONS_POLICY = "camera=(), geolocation=(), microphone=(), payment=(), usb=()"
 UNREADABLE = Refusal("unreadable", gettext_noop("This address holds characters that no address has."), 400)
-TOO_LARGE = Refusal("too_large", gettext_noop("This is larger than anything the portal asks for."), 413)
 NO_ADDRESS = Refusal(
     "no_address", gettext_noop("The portal cannot tell from which address this request comes."), 400
 )
@@ -50,7 +51,8 @@ def edge(get_response: GetResponse) -> GetResponse:
         response.headers.setdefault("X-Request-Id", request.reference)  # type: ignore[attr-defined]
         response.headers.setdefault("Permissions-Policy", PERMISSIONS_POLICY)
         response.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
-        if not request.path.startswith(settings.STATIC_URL) and not hasattr(response, "is_kept"):
+        is_file = request.path.startswith(settings.STATIC_URL) and response.status_code in FILES
+        if not is_file and not hasattr(response, "is_kept"):
             response.headers["Cache-Control"] = "no-store"
         return response
 
@@ -86,13 +88,18 @@ def _refuse_unreadable(request: HttpRequest) -> HttpResponseBase | None:
     if "\0" in request.path or "%00" in request.META.get("QUERY_STRING", ""):
         return _refused_early(request, UNREADABLE)
     length = length_of_body(request.META)
-    is_upload = UPLOADS.fullmatch(request.path)
-    largest = settings.LARGEST_UPLOAD if is_upload else settings.DATA_UPLOAD_MAX_MEMORY_SIZE
-    if length is None or length > largest:
+    if length is None or length > _largest_body(request.path):
         return _refused_early(request, TOO_LARGE)
     if request.META.get("REMOTE_ADDR") and caller_of(request).address is None:
         return _refused_early(request, NO_ADDRESS)
     return None
+
+
+def _largest_body(path: str) -> int:
+    """How many bytes a page at this address takes. Doors for software judge that themselves."""
+    if UPLOADS.fullmatch(path):
+        return settings.LARGEST_UPLOAD
+    return settings.DATA_UPLOAD_MAX_MEMORY_SIZE if path.startswith(LONG_FORMS) else LONGEST_FORM
 
 
 def _refused_early(request: HttpRequest, refusal: Refusal) -> HttpResponseBase | None:

@@ -51,13 +51,15 @@ ACTIVATION_CODE_LIFETIME = timedelta(hours=24)
 LOCKOUT_FAILURES = env.int("LOCKOUT_FAILURES", default=5)
 LOCKOUT_WINDOW = timedelta(minutes=env.int("LOCKOUT_WINDOW_MINUTES", default=15))
 LOCKOUT_DURATION = timedelta(minutes=env.int("LOCKOUT_MINUTES", default=30))
-# Of one address: from so many failed sign-ins on it is slowed down, from so many names on it is reported.
+# Of one address: so many sign-ins may fail in a minute; from so many in the window on it is slowed down, from so many
+# names on it is reported.
+ADDRESS_FAILURES = env.int("ADDRESS_FAILURES", default=30)
 MANY_FAILURES = env.int("MANY_FAILURES", default=100)
 MANY_FAILURES_WINDOW = timedelta(minutes=5)
 MANY_NAMES = env.int("MANY_NAMES", default=50)
 MANY_NAMES_WINDOW = timedelta(minutes=10)
 LIMITS_PER_MINUTE = {
-    "sign-in address": 30,
+    "sign-in address": ADDRESS_FAILURES,
     "pop": 60,
     "platform": 600,
     "signed url": 300,
@@ -326,6 +328,8 @@ LOGGING = {
         "django.server": {"handlers": [], "propagate": True},
         "django.request": {"level": "ERROR"},  # refusals are chosen answers, not news
         "fido2": {"level": "WARNING"},  # it would tell of each passkey that is shown
-        "django.security.DisallowedHost": {"level": "CRITICAL"},  # nor is a stranger's host name
+        # Nor is what strangers send: host names, too many fields, lookups. Each is answered; some are recorded.
+        "django.security": {"level": "CRITICAL"},
+        "django.security.csrf": {"level": "INFO"},
     },
 }

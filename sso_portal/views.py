@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonRespons
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.translation import gettext_noop
+from django.views.decorators.http import require_safe
 
 from accounts import audit
 from accounts.middleware import OTHER_DOORS
@@ -31,11 +32,13 @@ STALE = Refusal(
 )
 
 
+@require_safe
 def healthz(request: HttpRequest) -> HttpResponse:
     """Whether this process answers."""
     return HttpResponse("ok\n", content_type="text/plain")
 
 
+@require_safe
 def readyz(request: HttpRequest) -> JsonResponse:
     """Whether this process can do its work: its database answers, and lets itself be written."""
     is_postgresql = connection.vendor == "postgresql"

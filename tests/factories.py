@@ -18,6 +18,7 @@ from accounts.models import Administrator, Event, Outcome
 from groups import models as groups
 from sso_portal.lib.encryption import encrypt
 from sso_portal.lib.secrets import digest_of, new_secret
+from tests.security_key import SecurityKey
 from tokens import models as tokens
 
 PASSWORD = "correct horse battery"
@@ -213,6 +214,31 @@ class AgentFactory(factory.django.DjangoModelFactory):
     username = factory.Sequence(lambda n: f"agent{n}")
     full_name = "Andy Agent"
     password = factory.LazyFunction(lambda: encoded(PASSWORD))
+
+
+class AgentFactorFactory(factory.django.DjangoModelFactory):
+    """An agent's authenticator app; its secret is `TOTP_SECRET`."""
+
+    class Meta:
+        model = groups.AgentFactor
+
+    agent = factory.SubFactory(AgentFactory)
+    secret = factory.LazyFunction(lambda: encrypt(TOTP_SECRET))
+
+
+class AgentPasskeyFactory(factory.django.DjangoModelFactory):
+    """An agent's passkey; its private half is in `key`."""
+
+    class Meta:
+        model = groups.AgentPasskey
+        exclude = ("key",)
+
+    key = factory.LazyFunction(SecurityKey)
+    agent = factory.SubFactory(AgentFactory)
+    digest = factory.LazyAttribute(lambda row: hashlib.sha256(row.key.credential_id).hexdigest())
+    credential = factory.LazyAttribute(lambda row: bytes(row.key.public_half))
+    sign_count = factory.LazyAttribute(lambda row: row.key.counter)
+    name = "Blue key"
 
 
 class DialledNumberFactory(factory.django.DjangoModelFactory):

@@ -32,6 +32,12 @@ class Change:
     agent: str
     about: str  # the event's object
     details: dict[str, Any]
+    reference: str = ""
+
+    @property
+    def event(self) -> tuple[object, ...]:
+        """Which event it is: by this it is found again in the database."""
+        return (self.reference, self.action, self.group_id, self.agent, self.about)
 
     def __str__(self) -> str:
         of = [f"group {self.group_id}" if self.group_id else "", self.client, self.agent, self.about]
@@ -47,28 +53,35 @@ class Change:
         return (self.action, self.about) if "to" in self.details else ()
 
 
-def read_changes(lines: Iterable[str], *, since: datetime) -> list[Change]:
-    """What these lines tell of after this moment, the earliest first. Other lines are passed over."""
-    changes = (_change_in(line) for line in lines)
-    return sorted(
-        (change for change in changes if change is not None and change.at > since), key=lambda one: one.at
-    )
+def read_changes(lines: Iterable[str]) -> list[Change]:
+    """What these lines tell of. Other lines are passed over."""
+    return [change for line in lines if (change := _change_in(line)) is not None]
 
 
 def in_plain_words(change: Change) -> Iterator[Change]:
-    """The change itself; of one in the back office, also what was switched and what was deleted in its lists."""
+    """The change itself; of one in the back office, also what was switched, and what became of rows of its lists."""
     message = change.details.get("changed")
-    model = change.action.partition(".")[0]
     for part in message if isinstance(message, list) else []:
-        for name, value in part.get("changed", {}).get("to", {}).items():
-            yield replace(change, action=f"{model}:{name}", details=change.details | {"to": value})
-        if "password" in part.get("changed", {}).get("fields", []):
-            yield replace(change, action=f"{model}:password", details=change.details)
-        if gone := part.get("deleted"):
-            kind = str(gone.get("name", "row")).replace(" ", "")
-            what = {"what": str(gone.get("object", ""))}
-            yield replace(change, action=f"{kind}.delete", details=what)
+        changed, gone = part.get("changed", {}), part.get("deleted")
+        row = change
+        if "name" in changed:  # of a list
+            details = {"what": str(changed.get("object", ""))}
+            about = str(changed.get("row", change.about))
+            row = replace(change, action=f"{_kind_of(changed)}.change", about=about, details=details)
+            yield row
+        model = row.action.partition(".")[0]
+        for name, value in changed.get("to", {}).items():
+            yield replace(row, action=f"{model}:{name}", details=row.details | {"to": value})
+        if "password" in changed.get("fields", []):
+            yield replace(row, action=f"{model}:password")
+        if gone:
+            details = {"what": str(gone.get("object", ""))}
+            yield replace(change, action=f"{_kind_of(gone)}.delete", details=details)
     yield change
+
+
+def _kind_of(part: dict[str, Any]) -> str:
+    return str(part.get("name", "row")).replace(" ", "")
 
 
 def _change_in(line: str) -> Change | None:
@@ -86,6 +99,7 @@ def _change_in(line: str) -> Change | None:
             agent=str(told.get("agent", "")),
             about=str(told.get("object", "")),
             details=told["details"] if isinstance(told.get("details"), dict) else {},
+            reference=str(told.get("reference", "")),
         )
     except (ValueError, TypeError, AttributeError, KeyError):
         return None

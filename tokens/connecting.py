@@ -116,7 +116,7 @@ def connect_by_code(
         if found and why == ALREADY_USED:
             families.revoke_what_it_gave(found, relying_party=None, caller=caller)
         if found:
-            _record_refused_code(found, why=why, caller=caller)
+            _record_refused_code(found, why=why, won=won, caller=caller)
     raise Refused(INVALID_CODE, {"action": REDEEM_CODE, "group": group}, recorded=found is not None)
 
 
@@ -262,8 +262,9 @@ def _why_not_code(found: BusCode | None, *, won: bool) -> str:
     return (refusal.detail or refusal.code) if refusal else ""
 
 
-def _record_refused_code(code: BusCode, *, why: str, caller: Caller) -> None:
-    if not lockout.may_go_on(limit="recorded refusals", who=caller.address_text):
+def _record_refused_code(code: BusCode, *, why: str, won: bool, caller: Caller) -> None:
+    # A code that was spent just now is always told, and can be spent once: that is no way to fill the log.
+    if not won and not lockout.may_go_on(limit="recorded refusals", who=caller.address_text):
         return
     audit.record(
         REDEEM_CODE,

@@ -60,7 +60,7 @@ def cut_off_group(group: Group, *, how: How, by: str, caller: Caller) -> Ended:
             Group.objects.filter(pk=group.pk).update(is_active=False)
         reason = EndReason.STOPPED if how == How.STOP else EndReason.ENDED
         ended: Ended = {
-            "agent sessions": AgentSession.objects.open().filter(agent__group=group).end(reason),
+            "agent sessions": AgentSession.objects.filter(agent__group=group).end(reason),
             "logins not redeemed yet": LoginToken.objects.filter(group=group).end(),
             "sign-ins at clients' systems and over the bus": _revoke(TokenFamily.objects.filter(group=group)),
             "codes of the message bus": BusCode.objects.filter(group=group).end(),
@@ -124,7 +124,7 @@ def end_everything_given_out() -> Ended:
     Keys, passwords and second factors stay as they are: everybody may come again.
     """
     return {
-        "agent sessions": AgentSession.objects.open().end(EndReason.ENDED),
+        "agent sessions": AgentSession.objects.all().end(EndReason.ENDED),
         "administrator sessions": AdministratorSession.objects.all().delete()[0],
         "sessions of client people": _open_sessions().end(),
         "logins not redeemed yet": LoginToken.objects.all().end(),

@@ -89,7 +89,7 @@ def start(redemption: Redemption, *, relying_party: RelyingParty, scope: str, no
         nonce=nonce,
         sid=session.sid,
         methods=session.methods,
-        authenticated_at=session.started_at,
+        authenticated_at=session.proved_at,
         departments=token.departments,
         campaigns=token.campaigns,
         ends_at=Now() + timedelta(hours=relying_party.refresh_hours),
@@ -108,7 +108,7 @@ def start_for_bus(session: AgentSession, *, lasts: timedelta, code: BusCode | No
         bus_code=code,
         sid=session.sid,
         methods=session.methods,
-        authenticated_at=session.started_at,
+        authenticated_at=session.proved_at,
         ends_at=Now() + lasts,
     )
 

@@ -92,16 +92,26 @@ def origins_on_the_way(subdomain: str, *, group_id: int) -> list[str]:
 
 def hand_off(request: HttpRequest, issued: IssuedLogin, way: Way) -> HttpResponse:
     """Send the browser into the CRM with what was issued."""
-    party = way.relying_party
+    client, party = issued.client, way.relying_party
     if party is not None and way.kind == Kind.LAUNCH:
         response = _launch(issued, party)
     elif party is not None and way.kind == Kind.SIGNED:
-        response = _form_post(request, issued.client, {"id_token": _signed(issued, way.entry, party)})
-    elif issued.client.hand_off == HandOff.FORM_POST:
-        response = _form_post(request, issued.client, {"token": issued.secret})
+        fields = {"id_token": _signed(issued, way.entry, party)}
+        response = post_form(request, client, address=client.login_url, fields=fields)
+    elif client.hand_off == HandOff.FORM_POST:
+        response = post_form(request, client, address=client.login_url, fields={"token": issued.secret})
     else:
-        response = see_other(f"{issued.client.login_url}?{urlencode({'token': issued.secret})}")
+        response = see_other(f"{client.login_url}?{urlencode({'token': issued.secret})}")
     response.headers.setdefault("Referrer-Policy", NO_REFERRER)
+    return response
+
+
+def post_form(request: HttpRequest, client: Client, *, address: str, fields: dict[str, str]) -> HttpResponse:
+    """A page that posts the fields to this address of the client at once, and tells it the portal's origin alone."""
+    context = {"action": address, "fields": fields, "client_name": client.name}
+    response = render(request, "tokens/form_post.html", context)
+    allow_forms_to(response, [*client.origins, origin_of(address)])
+    response.headers["Referrer-Policy"] = ORIGIN_ALONE
     return response
 
 
@@ -136,11 +146,3 @@ def _with_grant(entry: Entry, client: Client) -> Entry:
     rows = with_entry(Agent.objects.filter(pk=entry.agent.pk), client=client, grant=True)
     row = rows.get()
     return entry_of(row, agent=row, asked=entry.asked)
-
-
-def _form_post(request: HttpRequest, client: Client, fields: dict[str, str]) -> HttpResponse:
-    context = {"action": client.login_url, "fields": fields, "client_name": client.name}
-    response = render(request, "tokens/form_post.html", context)
-    allow_forms_to(response, client.origins)
-    response.headers["Referrer-Policy"] = ORIGIN_ALONE
-    return response

@@ -5,14 +5,13 @@ from urllib.parse import urlencode
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
 from groups.models import ClientSession, HandOff
 from sso_portal.lib.refusals import Refusal, Refused
-from sso_portal.lib.web import NO_REFERRER, ORIGIN_ALONE, allow_forms_to, caller_of, see_other
-from tokens.handing_off import receiver_of
+from sso_portal.lib.web import NO_REFERRER, caller_of, see_other
+from tokens.handing_off import post_form, receiver_of
 from tokens.issuing_to_people import HAND_OFF, hand_on
 from tokens.models import PersonToken, PersonUse
 from tokens.signing_keys import sign
@@ -41,15 +40,14 @@ def hand_off_person(request: HttpRequest, session: ClientSession, *, path: str) 
             raise Refused(NOBODY_RECEIVES, about)
         issued = hand_on(session, use=PersonUse.SIGNED, path=path, caller=caller)
         told = claims_of_person(issued.token, audience=party.identifier) | _lifetime(issued.token)
-        signed = sign(told, algorithm=party.algorithm, typ=SIGNED_TYPE)
-        response = _form_post(request, session, {"id_token": signed})
+        fields = {"id_token": sign(told, algorithm=party.algorithm, typ=SIGNED_TYPE)}
     else:
         issued = hand_on(session, use=PersonUse.HAND_OFF, path=path, caller=caller)
         fields = {"token": issued.secret}
-        if client.hand_off == HandOff.FORM_POST:
-            response = _form_post(request, session, fields)
-        else:
-            response = see_other(f"{client.login_url}?{urlencode(fields)}")
+    if client.hand_off in (HandOff.SIGNED, HandOff.FORM_POST):
+        response = post_form(request, client, address=client.login_url, fields=fields)
+    else:
+        response = see_other(f"{client.login_url}?{urlencode(fields)}")
     response.headers.setdefault("Referrer-Policy", NO_REFERRER)
     return response
 
@@ -86,12 +84,3 @@ def _lifetime(token: PersonToken) -> dict[str, Any]:
     now = timezone.now()
     ends = now + settings.LOGIN_TOKEN_LIFETIME
     return {"iat": int(now.timestamp()), "exp": int(ends.timestamp()), "jti": token.trace}
-
-
-def _form_post(request: HttpRequest, session: ClientSession, fields: dict[str, str]) -> HttpResponse:
-    client = session.person.client
-    context = {"action": client.login_url, "fields": fields, "client_name": client.name}
-    response = render(request, "tokens/form_post.html", context)
-    allow_forms_to(response, client.origins)
-    response.headers["Referrer-Policy"] = ORIGIN_ALONE
-    return response

@@ -16,6 +16,7 @@ from groups.branding import brand_of
 from groups.door import active_group, choose_group, group_id_of, sign_in_url
 from groups.entering import entries_of, why_not_enter
 from groups.models import Agent, AgentSession
+from groups.signing_in import FACTOR_METHOD
 from groups.targets import Target
 from sso_portal.lib.web import caller_of, same_with_get, see_other
 from tokens.issuing import ACTION
@@ -59,6 +60,7 @@ def launcher(request: HttpRequest) -> HttpResponse:
         "clients": [launch for launch in launches_of(session) if query.casefold() in launch.name.casefold()],
         "query": query,
         "switch_url": sign_in_url(group.pk, switch=True),
+        "has_factor": FACTOR_METHOD in session.methods,
     }
     return render(request, "tokens/launcher.html", context)
 

@@ -55,7 +55,7 @@ def login_of(redemption: Redemption) -> Login:
         redemption.grant.campaigns_of(token.campaigns),
         call_of(token),
         session.methods if session else [],
-        session.started_at if session else None,
+        session.proved_at if session else None,
         session.sid if session else "",
     )
 

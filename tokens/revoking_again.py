@@ -14,7 +14,7 @@ from django.utils.dateparse import parse_datetime
 
 from accounts import audit
 from accounts.models import Administrator
-from groups import standing
+from groups import second_factors, standing
 from groups.editing_agents import set_end_of_many
 from groups.members import invitations_by
 from groups.models import (
@@ -23,6 +23,7 @@ from groups.models import (
     AgentStatus,
     Campaign,
     Client,
+    ClientPerson,
     Department,
     Entitlement,
     Group,
@@ -79,11 +80,11 @@ def _change_agent(change: Change, *, by: str, caller: Caller) -> Applied:
     ends_at = parse_datetime(str(told[-1] if isinstance(told, list) else told or ""))
     if agent is None:
         return Applied.NOT_NEEDED
-    if ends_at and (agent.ends_at is None or agent.ends_at > ends_at):
+    ends_earlier = ends_at and (agent.ends_at is None or agent.ends_at > ends_at)
+    if ends_earlier:
         set_end_of_many([agent], ends_at, group=agent.group, by=by, caller=caller)
-        return Applied.YES
     is_narrower = {"clients", "campaigns", "changed"} & set(change.details)
-    return Applied.BY_HAND if is_narrower else Applied.NOT_NEEDED
+    return Applied.BY_HAND if is_narrower else _done(ends_earlier)
 
 
 def _forget_password(change: Change, *, by: str, caller: Caller) -> Applied:
@@ -98,7 +99,10 @@ def _forget_password(change: Change, *, by: str, caller: Caller) -> Applied:
 
 
 def _remove_factor(change: Change, *, by: str, caller: Caller) -> Applied:
+    """All of them, as an administrator does; which of his own passkeys an agent removed is not told exactly enough."""
     agent = _agent_of(change)
+    if "factor" in change.details:
+        return Applied.BY_HAND if agent and second_factors.factors_of(agent) else Applied.NOT_NEEDED
     return _done(agent and standing.remove_factors(agent, by=by, caller=caller))
 
 
@@ -110,6 +114,15 @@ def _stop_group(change: Change, *, by: str, caller: Caller) -> Applied:
     if group is not None:
         cut_off_group(group, how=How.STOP, by=by, caller=caller)
     return _done(group)
+
+
+def _change_group(change: Change, *, by: str, caller: Caller) -> Applied:
+    """In the back office: of switches it is told to what, of networks and the like it is not."""
+    message = change.details.get("changed")
+    parts = [part.get("changed", {}) for part in message] if isinstance(message, list) else []
+    own = [part for part in parts if "name" not in part]
+    is_told = all(len(part.get("fields", [])) <= len(part.get("to", {})) for part in own)
+    return Applied.NOT_NEEDED if is_told else Applied.BY_HAND
 
 
 def _stop_client(change: Change, *, by: str, caller: Caller) -> Applied:
@@ -265,6 +278,9 @@ NOT_TOLD_EXACTLY = (
     *("administrator.delete", "entitlement.change", "entitlement.update", "entitledcampaign.delete"),
     *("agententitlement.add", "agententitlement.change", "agententitlement.delete", "bus.change_settings"),
     *("apicredential.change", "credentialaddress.delete", "registeredaddress.delete"),
+    *("credentialaddress.change", "registeredaddress.change", "platformkey.change", "apikey.change"),
+    *("relyingpartysecret.change", "signingpair.change", "address_rule.update", "addressrule.change"),
+    *("group.change_settings", "membership.change", "agent.change", "agent.enrol_factor"),
 )
 # Every session, code and invitation has ended; what was revoked with a group or a client says so itself.
 NOTHING_LEFT = (
@@ -280,12 +296,14 @@ RULES: dict[str, Rule] = {
     "agent.set_password": _forget_password,
     "agent.remove_factor": _remove_factor,
     "group.stop": _stop_group,
+    "group.change": _change_group,
     "group:is_active": _switch(Group, "is_active"),
     "client.stop": _stop_client,
     "client:is_active": _switch(Client, "is_active"),
     "client:is_paused": _switch(Client, "is_paused", safe=True),
     "campaign:is_active": _switch(Campaign, "is_active"),
     "department:is_active": _switch(Department, "is_active"),
+    "clientperson:is_active": _switch(ClientPerson, "is_active"),
     "relyingparty:is_active": _switch(RelyingParty, "is_active"),
     "entitlement.remove": _withdraw,
     "entitlement.delete": _withdraw,

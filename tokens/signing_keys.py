@@ -37,8 +37,12 @@ def sign(claims: dict[str, Any], *, algorithm: str = Algorithm.RS256, typ: str =
 
 
 def read(token: str, *, typ: str = "JWT") -> dict[str, Any] | None:
-    """What a token says that the portal signed itself, expired or not; None for any other."""
-    keys = SigningKey.objects.filter(purpose=Purpose.TOKENS).values_list("public_key", flat=True)
+    """What a token says that the portal signed itself, expired or not; None for any other.
+
+    What a withdrawn key signed may be anybody's.
+    """
+    kept = SigningKey.objects.filter(purpose=Purpose.TOKENS, is_withdrawn=False)
+    keys = kept.values_list("public_key", flat=True)
     try:
         known = KeySet.import_key_set({"keys": list(keys)})  # there are none until something was signed
         found = jwt.decode(token, known, algorithms=list(Algorithm.values))
@@ -95,7 +99,10 @@ def rotate(
         made = _new(purpose, algorithm, number=number, signs_from=starts)
         made.save(force_insert=True)
         earlier = keys.filter(number__lt=number)
-        (earlier if withdraw else earlier.filter(published_until=None)).update(published_until=until)
+        if withdraw:
+            earlier.update(published_until=until, is_withdrawn=True)
+        else:
+            earlier.filter(published_until=None).update(published_until=until)
         audit.record(
             "signing_key.rotate",
             caller=caller,

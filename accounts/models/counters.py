@@ -97,6 +97,11 @@ class TallyQuerySet(models.QuerySet["Tally"]):
         self.bulk_create([Tally(limit=limit, who=who, minute=minute)], ignore_conflicts=True)
         return tally.filter(times__lt=most).update(times=F("times") + 1) > 0
 
+    def give_back(self, *, limit: str, who: str) -> None:
+        """Count one less against this minute's limit."""
+        minute = timezone.now().replace(second=0, microsecond=0)
+        self.filter(limit=limit, who=who, minute=minute, times__gt=0).update(times=F("times") - 1)
+
     def use_up(self, *, limit: str, who: str, times: int) -> None:
         """Let what was counted against this minute's limit count for more."""
         minute = timezone.now().replace(second=0, microsecond=0)

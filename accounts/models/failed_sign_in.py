@@ -14,27 +14,33 @@ class Failures:
     """What failed from one address of late."""
 
     times: int
-    names: int  # different ones
+    names: int  # different ones, at all the doors
+    names_here: int  # at this door
 
 
 class FailedSignInQuerySet(models.QuerySet["FailedSignIn"]):
     """Counted where every node sees them, by the database's clock."""
 
-    def note(self, *, address: str, name: str, within: timedelta, names_within: timedelta) -> Failures:
+    def note(
+        self, *, address: str, door: str, name: str, within: timedelta, names_within: timedelta
+    ) -> Failures:
         """Keep one more; how many there were from this address within a time, of how many names within another."""
-        self.create(address=address, name=name)
+        self.create(address=address, door=door, name=name)
+        of_names = Q(at__gt=Now() - names_within)
         rows = self.filter(address=address, at__gt=Now() - max(within, names_within))
         counted = rows.aggregate(
             times=Count("pk", filter=Q(at__gt=Now() - within)),
-            names=Count("name", filter=Q(at__gt=Now() - names_within), distinct=True),
+            names=Count("name", filter=of_names, distinct=True),
+            names_here=Count("name", filter=of_names & Q(door=door), distinct=True),
         )
         return Failures(**counted)
 
 
 class FailedSignIn(models.Model):
-    """A sign-in that failed: from where, and under which name, that as a keyed digest alone."""
+    """A sign-in that failed: from where, at which door, and under which name, that as a keyed digest alone."""
 
-    address = models.CharField(max_length=45)
+    address = models.CharField(max_length=45)  # as limits count it
+    door = models.CharField(max_length=32, db_default="")
     name = models.CharField(max_length=64)
     at = models.DateTimeField(db_default=Now())
 

@@ -28,6 +28,7 @@ from sso_portal.lib.web import caller_of, see_other
 
 EVENTS = 25  # of the history, on a page
 CODE, REMOVE_FACTOR = "activation-code", "remove-factor"
+SENSITIVE = {CODE, REMOVE_FACTOR}  # they let somebody in anew
 
 
 @dataclass(frozen=True)
@@ -88,9 +89,9 @@ ACTS: dict[str, Act] = {
         gettext_lazy("Remove the second factor"),
         gettext_lazy("Remove the second factor of %(name)s"),
         gettext_lazy(
-            "For a telephone or key that was lost: the authenticator app and all passkeys are removed. Until another "
-            "is set up, the password alone lets this agent in; where the group demands a second factor, the next "
-            "sign-in asks to set one up."
+            "For a telephone or key that was lost: the authenticator app and all passkeys are removed, and the agent "
+            "is signed out everywhere. Until another is set up, the password alone lets this agent in; where the group "
+            "demands a second factor, the next sign-in asks to set one up."
         ),
         gettext_lazy("The second factor of %(name)s was removed."),
         standing.remove_factors,
@@ -150,7 +151,7 @@ def agent_act(request: HttpRequest, membership: Membership, subject: str, act: s
     agent, chosen = agent_of(membership, subject), ACTS.get(act)
     if chosen is None:
         raise Http404
-    if act == REMOVE_FACTOR and not has_fresh_factor(request):
+    if act in SENSITIVE and not has_fresh_factor(request):
         return ask_for_second_factor(request)
     back = reverse("agent", args=[membership.group_id, subject])
     name = {"name": agent.full_name or agent.username}

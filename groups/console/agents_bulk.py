@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext_lazy
 from django.views.decorators.http import require_http_methods
 
+from accounts.fresh_factor import ask_for_second_factor, has_fresh_factor, kept_form
 from groups import editing_agents, standing
 from groups.console.access import group_page, show
 from groups.console.agent_codes import show_codes
@@ -151,9 +152,9 @@ class Asked:
     back: str  # the list as it was left: "?…"
 
     @classmethod
-    def parse(cls, form: QueryDict) -> "Asked":
+    def parse(cls, form: QueryDict, *, is_confirmed: bool) -> "Asked":
         search = Search.parse(QueryDict(form.get("query", "")[:2000]))
-        expected = form.get("expected", "")
+        expected = form.get("expected", "") if is_confirmed else ""
         return cls(
             act=form.get("act", ""),
             subjects=[each for each in form.getlist("agents")[:MOST_TICKED] if SUBJECT.fullmatch(each)],
@@ -187,13 +188,18 @@ def choices_of_bulk() -> list[tuple[str, str]]:
 @require_http_methods(["GET", "POST"])
 def agents_bulk(request: HttpRequest, membership: Membership) -> HttpResponseBase:
     """Ask before something is done to many agents; then, confirmed, do it."""
-    group, asked = membership.group, Asked.parse(request.POST)
+    group = membership.group
+    # Back from showing the second factor: it is asked anew. From signing in again: nothing was kept.
+    sent = request.POST if request.method == "POST" else kept_form(request)
+    if sent is None:
+        return see_other(reverse("agents", args=[group.pk]))
+    asked = Asked.parse(sent, is_confirmed=request.method == "POST")
     back = reverse("agents", args=[group.pk]) + asked.back
-    if request.method == "GET":  # back from signing in again: nothing was typed that could be kept
-        return see_other(back)
     if problem := _why_not_ask(asked, group):
         messages.error(request, problem)
         return see_other(back)
+    if asked.act == CODES and not has_fresh_factor(request):
+        return ask_for_second_factor(request)
     form = _form_of(asked, request, group)
     if asked.expected is None or (form is not None and not form.is_valid()):
         return _ask(request, membership, asked, form, back)

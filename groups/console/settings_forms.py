@@ -95,9 +95,10 @@ class AccessForm(SectionForm):
         }
         help_texts = {
             "needs_second_factor": gettext_lazy(
-                "Agents also show a passkey, or type a code of an authenticator app."
+                "Agents also show a passkey, or type a code of an authenticator app. "
+                "When it is switched on, agents without a second factor are signed out."
             ),
-            "idle_minutes": gettext_lazy("5 to 60."),
+            "idle_minutes": gettext_lazy("5 to 60. Reaches agents who are signed in with their next call."),
             "longest_session_hours": gettext_lazy("1 to 24. Holds for sign-ins from now on."),
             "sessions_per_agent": gettext_lazy(
                 "1 to 10. One more ends the one that was used least recently."

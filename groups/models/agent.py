@@ -72,6 +72,8 @@ class Agent(models.Model):
     provisioned_by = models.CharField(
         max_length=16, choices=ProvisionedBy, default=ProvisionedBy.ADMINISTRATOR, editable=False
     )
+    # When his second factor was last taken away: nothing that was proved or proposed before serves after it.
+    factor_removed_at = models.DateTimeField(null=True, editable=False)
     last_signed_in_at = models.DateTimeField(null=True, blank=True, editable=False)
     last_address = models.CharField(max_length=45, blank=True, editable=False)
     created_at = models.DateTimeField(db_default=Now(), editable=False)

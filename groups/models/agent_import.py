@@ -39,10 +39,6 @@ class AgentImportQuerySet(models.QuerySet["AgentImport"]):
         """Those that somebody is checking or applying, and said so of late."""
         return self.filter(state__in=AT_WORK, beat_at__gt=Now() - SILENCE)
 
-    def interrupted(self) -> Self:
-        """Those whose checking or applying ended without a word."""
-        return self.filter(state__in=AT_WORK, beat_at__lte=Now() - SILENCE)
-
     def forgotten(self) -> Self:
         """Those whose file waits for nobody: uploaded more than a day ago, and not applied."""
         return self.filter(created_at__lt=Now() - WAITS_FOR).exclude(content=b"")

@@ -48,19 +48,28 @@ def is_within(address: Address | None, networks: Sequence[Network]) -> bool:
     return address is not None and any(address in network for network in networks)
 
 
+def counted_as(address: Address | None) -> str:
+    """What limits count an address as: of IPv6 its network of 64 bits, all of which one machine may have."""
+    if isinstance(address, IPv6Address):
+        return str(IPv6Network((address, 64), strict=False))
+    return str(address) if address else ""
+
+
 def client_address(meta: Mapping[str, Any], trusted: Sequence[Network]) -> Address | None:
     """The address that a request came from, or None when it cannot be known.
 
     A peer outside the trusted proxies *is* the client, whatever headers it sends. Behind a trusted proxy the chain in
-    X-Forwarded-For is walked from the right, over trusted hops, to the first that is not; an unreadable hop ends the
-    search without an answer, because everything to its left could be forged.
+    X-Forwarded-For is walked from the right, over trusted hops, to the first that is not; an unreadable or blank hop
+    ends the search without an answer, because everything to its left could be forged, and because servers empty a
+    header that they cannot read. Only without the header the proxy calls for itself.
     """
     peer = parse_address(str(meta.get("REMOTE_ADDR", "")))
     if not is_within(peer, trusted):
         return peer
-    hops = [hop for hop in str(meta.get("HTTP_X_FORWARDED_FOR", "")).split(",") if hop.strip()]
+    if "HTTP_X_FORWARDED_FOR" not in meta:
+        return peer
     address = peer
-    for hop in reversed(hops):
+    for hop in reversed(str(meta["HTTP_X_FORWARDED_FOR"]).split(",")):
         address = parse_address(hop)
         if not is_within(address, trusted):
             return address

@@ -15,6 +15,7 @@ FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 DELIMITERS = ",;\t"
 SURPLUS = "+"  # the name of the cells for which the header has none
 MOST_COLUMNS = 50
+MOST_EMPTY = 5_000  # lines without a word in them
 LONGEST_HEADER = 10_000  # characters, to tell the delimiter by
 
 
@@ -80,16 +81,16 @@ def read(content: bytes, *, most_rows: int) -> Table:
     rows: list[tuple[int, dict[str, str]]] = []
     begins = 1
     try:
-        for line in lines:
+        for count, line in enumerate((each[: MOST_COLUMNS + 1] for each in lines), start=1):
             if any(unguarded(cell).strip() for cell in line):
                 if not header:
                     header = _header(line)
                 elif len(rows) == most_rows:
-                    raise UnreadableCSV(
-                        _("The file has more than %s rows. Please split it.") % f"{most_rows:,}"
-                    )
+                    raise _too_long(most_rows)
                 else:
                     rows.append((begins, _row(header, line)))
+            if count > most_rows + MOST_EMPTY:
+                raise _too_long(most_rows)
             begins = lines.line_num + 1
     except csv.Error as error:
         raise UnreadableCSV(
@@ -98,6 +99,10 @@ def read(content: bytes, *, most_rows: int) -> Table:
     if not header:
         raise UnreadableCSV(_("The file is empty."))
     return Table(header, rows)
+
+
+def _too_long(most_rows: int) -> UnreadableCSV:
+    return UnreadableCSV(_("The file has more than %s rows. Please split it.") % f"{most_rows:,}")
 
 
 def _header(line: list[str]) -> list[str]:

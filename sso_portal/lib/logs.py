@@ -44,4 +44,5 @@ def _without_secrets(
     _logger: Any, _method: str, event: structlog.typing.EventDict
 ) -> structlog.typing.EventDict:
     """The event, with no secret that an address holds: Django logs the addresses of stale forms and of bugs."""
-    return event | {"event": SECRET_IN_ADDRESS.sub(r"\1…", str(event["event"]))}
+    event["event"] = SECRET_IN_ADDRESS.sub(r"\1…", str(event["event"]))
+    return event

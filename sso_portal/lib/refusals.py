@@ -35,6 +35,7 @@ class Refused(Exception):
 
 
 NOT_FOUND = Refusal("not_found", gettext_noop("There is nothing at this address."), 404)
+TOO_LARGE = Refusal("too_large", gettext_noop("This is larger than anything the portal asks for."), 413)
 UNAVAILABLE = Refusal(
     "unavailable",
     gettext_noop("The portal cannot answer right now. Nothing was lost; please try again."),

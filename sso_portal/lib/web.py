@@ -9,7 +9,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
 
 from sso_portal.lib.addresses import Address, client_address
-from sso_portal.lib.refusals import Refusal, Refused
+from sso_portal.lib.refusals import TOO_LARGE, Refusal, Refused
 
 NO_REFERRER = "no-referrer"
 ORIGIN_ALONE = (
@@ -33,6 +33,10 @@ DOORS = {
     "bus": "bus",
     "client": "clients",
 }  # by the first part of a page's path
+LONGEST_ADDRESS = 8 * 1024  # characters; about what servers and proxies take
+LONGEST_FORM = (
+    64 * 1024
+)  # bytes, of a form that strangers may send: reading one costs far more than receiving it
 PREFETCH_HEADERS = ("Sec-Purpose", "Purpose", "X-Moz")
 
 
@@ -73,7 +77,7 @@ def length_of_body(meta: Mapping[str, Any]) -> int | None:
 
 def is_for_software(path: str) -> bool:
     """Whether programs call this address, rather than browsers on behalf of people."""
-    return path.startswith(FOR_SOFTWARE)
+    return f"{path}/".startswith(FOR_SOFTWARE)
 
 
 def is_navigation(request: HttpRequest) -> bool:
@@ -108,14 +112,20 @@ def see_other(url: str) -> HttpResponseRedirect:
 
 
 def same_with_get(request: HttpRequest) -> str:
-    """The address of a POST as a GET: query and body in one. Raises Refused (400) for a name that is given twice."""
+    """The address of a POST as a GET: query and body in one.
+
+    Raises Refused for a name that is given twice (400), and for more than an address can hold (413).
+    """
     merged = request.GET.copy()
     for name, values in request.POST.lists():
         merged.setlist(name, [*merged.getlist(name), *values])
     for name, values in merged.lists():
         if len(values) > 1:
             raise Refused(Refusal("malformed", f"{name[:40]} is given twice in this request.", 400))
-    return f"{request.path}?{merged.urlencode()}"
+    address = f"{request.path}?{merged.urlencode()}"
+    if len(address) > LONGEST_ADDRESS:
+        raise Refused(TOO_LARGE)
+    return address
 
 
 def origin_of(url: str) -> str:

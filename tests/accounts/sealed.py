@@ -36,6 +36,19 @@ def without_triggers() -> Iterator[Any]:
             cursor.execute(statement)
 
 
+@contextmanager
+def without_check(table: str, constraint: str) -> Iterator[None]:
+    """Nor is this constraint there."""
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute(f"ALTER TABLE {table} DROP CONSTRAINT {constraint}")
+        else:
+            cursor.execute("PRAGMA ignore_check_constraints = ON")
+        yield
+        if connection.vendor != "postgresql":
+            cursor.execute("PRAGMA ignore_check_constraints = OFF")
+
+
 def faults(**given: Any) -> list[str]:
     """What is found to be wrong."""
     return [fault.text for fault in prove(**given).faults]

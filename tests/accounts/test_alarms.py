@@ -1,5 +1,7 @@
 """Alarms of sign-ins: an address that fails often is slowed down, one that tries many names is reported."""
 
+from dataclasses import replace
+
 import pytest
 from django.db import connection
 from django.db.models.functions import Now
@@ -7,6 +9,7 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts.models import Attempt, Event, FailedSignIn, Tally
 from groups.signing_in import sign_in
+from sso_portal.lib.addresses import parse_address
 from sso_portal.lib.refusals import Refused
 from tests.factories import PASSWORD
 
@@ -17,9 +20,9 @@ pytestmark = pytest.mark.django_db
 def fail(group, caller):
     """Fail to sign in at the group's door, under this name."""
 
-    def fail(name: str = "alice") -> str:
+    def fail(name: str = "alice", *, at=group, by=caller) -> str:
         with pytest.raises(Refused) as refused:
-            sign_in(group=group, username=name, password="not the password", replaces=None, caller=caller)
+            sign_in(group=at, username=name, password="not the password", replaces=None, caller=by)
         return refused.value.refusal.code
 
     return fail
@@ -30,6 +33,12 @@ def few(settings):
     """Three names are many, and so are two failures."""
     settings.MANY_NAMES, settings.MANY_FAILURES = 3, 2
     return settings
+
+
+def fail_at_main_door(client) -> int:
+    """Fail to sign in as an administrator; the status of the answer."""
+    sent = {"login": "ann@portal.example", "password": "not the password"}
+    return client.post("/accounts/login/", sent, REMOTE_ADDR="203.0.113.9").status_code
 
 
 def alarms() -> int:
@@ -62,6 +71,33 @@ def test_names_of_other_addresses_are_not_added_up(few, fail):
     fail()
 
     assert not alarms()
+
+
+def test_alarm_of_one_group_hides_none_of_another(few, fail, group, other_group):
+    for name in ("ann", "bob", "cleo"):
+        fail(name, at=other_group)
+
+    for name in ("dan", "eve", "fay"):
+        fail(name)
+
+    told = Event.objects.get(action="sign_in.many_names", group_id=group.pk)
+    assert told.details["names"] == 3  # of its own door alone
+
+
+def test_names_that_are_many_in_all_groups_together_are_told_to_operators(few, fail, other_group):
+    fail("ann")
+    fail("bob")
+    fail("cleo", at=other_group)
+
+    assert Event.objects.get(action="sign_in.many_names").group_id is None
+
+
+def test_addresses_of_one_ipv6_network_count_as_one(few, fail, caller):
+    for n, name in enumerate(("ann", "bob", "cleo")):
+        fail(name, by=replace(caller, address=parse_address(f"2001:db8::{n}")))
+
+    assert alarms() == 1
+    assert Tally.objects.get(limit="sign-in address").who == "2001:db8::/64"
 
 
 def test_names_of_ten_minutes_ago_are_forgotten(few, fail):
@@ -109,6 +145,20 @@ def test_slowed_address_waits_for_the_next_minute_only(
     still_clock.shift(60)
 
     assert sign_in(group=group, username="alice", password=PASSWORD, replaces=None, caller=caller)
+
+
+def test_slowed_agents_do_not_slow_the_main_door(few, fail, limit_a_minute, client):
+    limit_a_minute("sign-in address", 1)
+    assert [fail(), fail()] == ["wrong_credentials", "too_many_requests"]
+
+    assert fail_at_main_door(client) == 200
+
+
+def test_slowed_main_door_does_not_slow_agents(few, fail, limit_a_minute, client):
+    limit_a_minute("sign-in address", 5)
+
+    assert [fail_at_main_door(client) for _ in range(5)] == [200, 200, 200, 429, 429]
+    assert fail() == "wrong_credentials"
 
 
 def test_success_costs_nothing_here(agent, group, caller):

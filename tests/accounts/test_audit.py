@@ -59,6 +59,15 @@ def test_long_texts_are_cut_to_fit(caller):
     assert (len(event.actor), len(event.client), len(event.object)) == (254, 63, 128)
 
 
+def test_no_text_of_an_event_turns_its_line_round_or_breaks_it(caller):
+    audit.record(
+        "test.act", caller=caller, actor="a\u202eb", details={"a": ["\u2066x", {"b": "y\0\u2028"}], "n": 1}
+    )
+
+    event = Event.objects.get()
+    assert (event.actor, event.details) == ("a\ufffdb", {"a": ["\ufffdx", {"b": "y\ufffd\ufffd"}], "n": 1})
+
+
 def test_refusal_is_recorded_with_its_private_half(caller):
     audit.record_refusal(Refused(NO, {"action": "login.issue", "client": "demoaws"}), caller=caller)
 

@@ -1,17 +1,17 @@
 """Proving the audit log: whatever was changed behind the triggers' back is found, and told apart."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import connection
+from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from accounts.models import Event, Seal
-from accounts.sealing import COLUMNS, VERSION, anchor_of, last_link, seal
+from accounts.sealing import COLUMNS, NOTHING, VERSION, anchor_of, last_link, seal
 from tests import factories
-from tests.accounts.sealed import days_ago, faults, without_triggers, written
+from tests.accounts.sealed import days_ago, faults, without_check, without_triggers, written
 
 pytestmark = pytest.mark.django_db
 
@@ -192,6 +192,36 @@ def test_log_that_was_sealed_anew_is_found_by_an_anchor_kept_elsewhere(event):
     ]
 
 
+@pytest.mark.parametrize("number", [0, 1_000_000])
+def test_row_with_the_digits_of_an_anchor_does_not_put_it_in_the_chain(event, number):
+    kept = last_link().anchor
+    with without_triggers(), without_check("accounts_seal", "seal_is_numbered_from_one"):
+        Event.objects.filter(pk=event.pk).delete()
+        Seal.objects.all().delete()
+        seal()
+        years = {"since": datetime(1999, 1, 1, tzinfo=UTC), "until": datetime(1999, 1, 2, tzinfo=UTC)}
+        said = {"version": 1, "events": 0, "digest": "0" * 64, "rows": b"", "previous": NOTHING}
+        Seal.objects.create(number=number, sealed_at=timezone.now(), anchor=kept, **years, **said)
+
+    found = faults(anchors=[kept])
+    assert any(f"Seal {number} " in text or f"to {number - 1} are missing" in text for text in found)
+    assert any(f"Anchor {kept} is not in the chain" in text for text in found)
+
+
+def test_seal_is_numbered_from_one(event):
+    with without_triggers(), pytest.raises(IntegrityError, match="seal_is_numbered"), transaction.atomic():
+        Seal.objects.filter(number=1).update(number=0)
+
+
+def test_seal_of_the_future_is_found(event):
+    ahead = timezone.now() + timedelta(days=2)
+    last = last_link().number
+    with without_triggers():
+        Seal.objects.filter(number=last).update(sealed_at=ahead)
+
+    assert f"Seal {last} is dated in the future." in faults()
+
+
 def test_last_seal_that_was_removed_is_found_by_an_anchor_kept_elsewhere(event):
     kept = last_link()
     with without_triggers():
@@ -216,6 +246,21 @@ def test_later_days_can_be_looked_at_alone(event):
 
     assert faults(since=days_ago(1).date()) == []
     assert len(faults(since=days_ago(2).date())) == 1
+
+
+def test_anchor_before_the_days_that_are_looked_at_is_in_the_chain(event):
+    anchors = [Seal.objects.get(until=days_ago(days)).anchor for days in (1, 0)]
+
+    assert faults(since=days_ago(1).date(), anchors=anchors) == []
+    assert "not in the chain since" in faults(since=days_ago(0).date(), anchors=anchors)[0]
+
+
+def test_seal_before_the_days_that_are_looked_at_is_not_believed(event):
+    before = Seal.objects.get(until=days_ago(1))
+    with without_triggers():
+        Seal.objects.filter(number=before.number).update(digest="0" * 64)
+
+    assert faults(since=days_ago(1).date()) == [f"Seal {before.number} itself was changed."]
 
 
 # --- The command -----------------------------------------------------------------------------------------------------

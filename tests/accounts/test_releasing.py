@@ -4,12 +4,14 @@ from datetime import datetime, timedelta
 
 import pytest
 from django.db import DatabaseError, connection, transaction
+from django.utils import timezone
 
-from accounts import releasing
+from accounts import audit, releasing
 from accounts.models import Event, Release, Seal
 from accounts.releasing import NotProven, Removed, may_release, release_old_days
-from accounts.sealing import last_link, seal
+from accounts.sealing import last_link, seal, told_by
 from accounts.triggers import KEPT_AT_LEAST
+from sso_portal.lib.web import Caller
 from tests import factories
 from tests.accounts.sealed import days_ago, faults, without_triggers, written
 
@@ -40,9 +42,9 @@ def release(caller):
 def release_of(day: datetime) -> Release:
     """The row that would release this day."""
     last = Seal.objects.filter(until__lte=day + timedelta(days=1)).order_by("-number").defer("rows").first()
-    return Release(
-        day=day.date(), number=last.number if last else 1, anchor=last.anchor if last else "0" * 64, held={}
-    )
+    if last is None:
+        return Release(day=day.date(), number=1, anchor="0" * 64, held={})
+    return Release(day=day.date(), number=last.number, anchor=last.anchor, seal=told_by(last), held={})
 
 
 @pytest.mark.usefixtures("_sealed")
@@ -204,6 +206,71 @@ def test_young_day_that_was_removed_by_force_is_found():
     found = faults()
     assert any("long before its time was over" in text for text in found)
     assert any("no event says so" in text for text in found)
+
+
+def removed_by_force(day: datetime, *, at: datetime, caller: Caller) -> None:
+    """Somebody who may do everything releases this day, with the event that belongs to it, and removes it."""
+    row = release_of(day)
+    row.at = at
+    with without_triggers():
+        row.save(force_insert=True)
+        audit.record(
+            "events.release",
+            caller=caller,
+            actor="test",
+            about=f"day:{row.day}",
+            details={"anchor": row.anchor},
+        )
+        Event.objects.filter(at__lt=day + timedelta(days=1)).delete()
+        Seal.objects.filter(number__lte=row.number).delete()
+
+
+@pytest.mark.parametrize("at", [timezone.now() + timedelta(days=98), days_ago(1)])
+def test_young_day_is_not_older_for_what_its_release_says(caller, at):
+    written(days_ago(3, hours=1), days_ago(1, hours=1))
+    seal()
+    removed_by_force(days_ago(3), at=at, caller=caller)
+
+    assert any("long before its time was over" in text for text in faults())
+
+
+@pytest.mark.usefixtures("_sealed")
+def test_release_of_the_future_is_found_and_hides_nothing(caller):
+    removed_by_force(days_ago(403), at=timezone.now() + timedelta(days=98), caller=caller)
+    with without_triggers():
+        Event.objects.filter(action="events.release").delete()
+    slipped = factories.EventFactory(at=days_ago(403, hours=5))
+
+    found = faults()
+    assert any("dated in the future" in text for text in found)
+    assert any(f"event {slipped.pk}, from days that were released" in text for text in found)
+
+
+@pytest.mark.usefixtures("_sealed")
+@pytest.mark.parametrize(
+    "change", [{"seal": []}, {"seal": [1] * 8}, {"number": 9}, {"day": days_ago(390).date()}]
+)
+def test_release_that_was_changed_is_found_and_proves_no_anchor(release, change):
+    release()
+    last = Release.objects.latest("day")
+    with without_triggers():
+        Release.objects.filter(day=last.day).update(**change)
+
+    found = faults(anchors=[last.anchor])
+    assert any("its last seal says something else" in text for text in found)
+    assert any("is not in the chain" in text for text in found)
+
+
+@pytest.mark.usefixtures("_sealed")
+def test_sealing_goes_on_after_the_last_release(release):
+    with without_triggers():
+        Seal.objects.filter(until__gt=days_ago(400)).delete()
+    release()
+    assert not Seal.objects.exists()
+
+    seal()
+
+    assert faults() == []
 
 
 @pytest.mark.usefixtures("_sealed")

@@ -4,7 +4,7 @@ import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from django.db import connection, transaction
+from django.db import DatabaseError, connection, transaction
 from django.db.models import Sum
 from django.utils import timezone
 from structlog.testing import capture_logs
@@ -14,7 +14,7 @@ from accounts.models import Event, Seal
 from accounts.proving import prove
 from accounts.sealing import COLUMNS, NOTHING, VERSION, anchor_of, canonical, last_link, rows_between, seal
 from tests import factories
-from tests.accounts.sealed import days_ago, faults, written
+from tests.accounts.sealed import days_ago, faults, without_triggers, written
 
 pytestmark = pytest.mark.django_db
 
@@ -103,11 +103,54 @@ def test_anchor_is_the_same_on_every_database(monkeypatch):
     monkeypatch.setattr(sealing, "now_and_cut", lambda: (at + timedelta(days=1), at + timedelta(hours=1)))
     factories.EventFactory(pk=7, at=at, reference="R")
 
-    seal()
+    with without_triggers():  # which know the time
+        seal()
 
     only = Seal.objects.get()
     assert anchor_of(only) == only.anchor
     assert only.anchor == "beef0a6d8028bbad6a4d3a5fa151fc15b81176f8404cb814d4aa52ce15f167f8"
+
+
+OF_ONE_DAY = {"since": days_ago(1), "until": days_ago(1, hours=1)}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"number": 0},
+        {"number": 1},
+        {"number": 5},
+        {"previous": NOTHING},
+        {"since": days_ago(1, seconds=1)},
+        {"until": days_ago(0, hours=1)},
+        {"until": timezone.now() + timedelta(days=365), "sealed_at": timezone.now() + timedelta(days=365)},
+        {"sealed_at": timezone.now() + timedelta(days=365)},
+        {"sealed_at": days_ago(1, hours=2)},
+    ],
+)
+def test_seal_out_of_turn_is_refused(change):
+    """Whoever may add rows could seal what he dates back, or end sealing for good."""
+    written(days_ago(2, hours=23))
+    seal()
+    with without_triggers():
+        Seal.objects.filter(number__gt=2).delete()
+    last = last_link()
+    said = {"number": 3, "previous": last.anchor, "sealed_at": timezone.now(), **OF_ONE_DAY}
+    forged = Seal(version=1, events=0, digest="0" * 64, rows=b"", **(said | change))
+    forged.anchor = anchor_of(forged)
+
+    assert (last.number, last.until) == (2, days_ago(1))
+    with pytest.raises(DatabaseError, match="follows the last one"), transaction.atomic():
+        forged.save(force_insert=True)
+
+
+def test_seal_that_the_database_refuses_ends_sealing_aloud(monkeypatch):
+    written(days_ago(2))
+    ahead = timezone.now() + timedelta(days=1)
+    monkeypatch.setattr(sealing, "now_and_cut", lambda: (ahead, ahead.replace(microsecond=0)))
+
+    with pytest.raises(DatabaseError, match="follows the last one"), transaction.atomic():
+        seal()
 
 
 def test_anchor_of_a_sealed_day_is_logged():
@@ -136,18 +179,14 @@ def test_event_that_is_not_committed_holds_sealing_back(monkeypatch):
     slow = threading.Thread(target=write_slowly)
     slow.start()
     assert begun.wait(20)
-    Event.objects.create(reference="FAST", action="test.act", outcome="ok")
 
-    seal()
-    sealed_meanwhile = prove().events
+    _, cut = sealing.now_and_cut()
     end.set()
     slow.join()
-    cut = Event.objects.latest("at").at + timedelta(seconds=2)
-    monkeypatch.setattr(sealing, "now_and_cut", lambda: (cut, cut.replace(microsecond=0)))
-    seal()
+    now, later = sealing.now_and_cut()
 
-    assert sealed_meanwhile == 0
-    assert Seal.objects.aggregate(n=Sum("events"))["n"] == 2
+    assert cut <= Event.objects.get().at < now
+    assert later == now.replace(microsecond=0)
 
 
 @pytest.mark.postgresql

@@ -4,8 +4,9 @@ import pytest
 
 from accounts.models import Event
 from groups.changing_settings import change_settings, stamp_of, values_of, with_demands_of_profile
-from groups.models import Group, Role
+from groups.models import AgentSession, Group, Role
 from sso_portal.lib.refusals import Refused
+from tests import factories
 
 pytestmark = pytest.mark.django_db
 ACCESS = {
@@ -87,6 +88,28 @@ def test_card_industry_profile_brings_its_demands(change, group):
 
     group.refresh_from_db()
     assert (group.password_profile, group.needs_second_factor, group.idle_minutes) == ("pci", True, 15)
+
+
+@pytest.mark.parametrize("stricter", [{"needs_second_factor": True}, with_demands_of_profile(ACCESS)])
+def test_demanded_second_factor_ends_the_sessions_without_one(change, agent, stricter):
+    without = factories.AgentSessionFactory(agent=agent, methods=["pwd"])
+    with_it = factories.AgentSessionFactory(agent=agent, methods=["pwd", "mfa"])
+
+    change(stricter)
+
+    assert AgentSession.objects.open().get() == with_it
+    assert AgentSession.objects.get(pk=without.pk).end_reason == "ended"
+
+
+def test_other_groups_and_other_changes_end_no_session(change, agent, other_group):
+    theirs = factories.AgentSessionFactory(agent=factories.AgentFactory(group=other_group), methods=["pwd"])
+    change({"needs_second_factor": True})
+    ours = factories.AgentSessionFactory(agent=agent, methods=["pwd"])
+
+    change({"name": "Northwind Two", "needs_second_factor": True})
+    change({"needs_second_factor": False})
+
+    assert set(AgentSession.objects.open()) == {theirs, ours}
 
 
 def test_shorter_idle_time_than_demanded_stays():

@@ -167,7 +167,8 @@ def test_48_guesses_at_once_reach_the_password_five_times(at_once):
 @pytest.mark.django_db(transaction=True)
 def test_many_names_at_once_raise_one_alarm(at_once, caller, settings):
     settings.MANY_NAMES = 3
-    FailedSignIn.objects.bulk_create(FailedSignIn(address=caller.address_text, name=name) for name in "abc")
+    before = {"address": caller.address_text, "door": "group:21"}
+    FailedSignIn.objects.bulk_create(FailedSignIn(**before, name=name) for name in "abc")
 
     at_once(8, lambda: note_failure(door="group:21", name="dan", caller=caller))
 

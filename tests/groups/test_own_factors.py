@@ -1,14 +1,21 @@
 """An agent's own page on his second factors."""
 
+import json
 import time
 
 import pytest
 from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
 from django.conf import settings
+from django.db.models import DateTimeField, ExpressionWrapper
 from django.db.models.functions import Now
 
 from accounts.models import Event
+from groups import passkeys
+from groups.changing_factors import add_factor, nonce_of
 from groups.models import AgentFactor, AgentPasskey, AgentSession
+from groups.second_factors import Shown
+from groups.standing import remove_factors
+from sso_portal.lib.refusals import Refused
 from tests import factories
 from tests.security_key import SecurityKey
 
@@ -133,4 +140,33 @@ def test_session_that_began_by_password_alone_changes_nothing(session, page, age
     made = SecurityKey().make({"publicKey": {"challenge": "AAAA"}})
 
     assert page(passkey=made).status_code == 303
+    assert not agent.passkeys.exists()
+
+
+def test_removed_app_is_never_proposed_again(key, page, agent, still_clock):
+    secret = page().context["secret"]
+    page(code=format_hotp_value(hotp_value(secret, int(time.time()) // 30)))
+
+    page(remove=f"app-{AgentFactor.objects.get().pk}")
+
+    assert page().context["secret"] != secret
+
+
+def test_removal_ends_the_other_sessions(key, session, page, agent):
+    other = factories.AgentSessionFactory(agent=agent)
+
+    page(remove=f"passkey-{key.pk}")
+
+    assert not AgentSession.objects.open().filter(pk=other.pk).exists()
+    assert AgentSession.objects.open().get() == session
+
+
+def test_session_that_ended_meanwhile_adds_nothing(key, session, agent, caller):
+    held = AgentSession.objects.annotate(now=ExpressionWrapper(Now(), output_field=DateTimeField())).get()
+    remove_factors(agent, by="test", caller=caller)
+    asked = passkeys.creation_options(agent, nonce=nonce_of(held, agent))
+
+    with pytest.raises(Refused):
+        add_factor(held, Shown(passkey=json.loads(SecurityKey().make(asked)), name="Stolen"), caller=caller)
+
     assert not agent.passkeys.exists()

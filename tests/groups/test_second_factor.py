@@ -8,7 +8,7 @@ from django.conf import settings
 
 from accounts.models import Event
 from groups.models import AgentFactor, AgentSession
-from groups.standing import give_activation_code, unlock
+from groups.standing import give_activation_code, remove_factors, unlock
 from sso_portal.lib.encryption import decrypt, encrypt
 from tests.factories import PASSWORD, TOTP_SECRET
 
@@ -240,6 +240,23 @@ def test_session_without_the_factor_does_not_unlock_once_the_group_demands_one(t
     group.save()
 
     assert type_password()["Location"].startswith("/sso/second-factor")
+
+
+def test_session_whose_factor_is_gone_does_not_unlock(app, demanding, type_password, type_code):
+    type_password()
+    type_code(code_of(TOTP_SECRET))
+    AgentSession.objects.update(idle_at="2020-01-01T00:00:00Z")
+    app.delete()
+
+    assert type_password()["Location"].startswith("/sso/second-factor")
+
+
+def test_removed_factor_voids_a_proof_that_waits_for_it(app, type_password, client, agent, caller):
+    page = type_password()["Location"]
+
+    remove_factors(agent, by="test", caller=caller)
+
+    assert client.get(page)["Location"].startswith("/sso/sign-in")
 
 
 def test_proof_of_the_password_chooses_no_new_one(app, type_password, client, group):

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from accounts.models import Attempt, Event
+from accounts.models import Attempt, Event, Tally
 from groups.models import Agent, AgentSession, AgentStatus, Group
 from groups.signing_in import SignedIn
 from groups.standing import set_password, set_status
@@ -176,6 +176,36 @@ def test_slowed_down_address_reaches_neither_lock_out_nor_password(agent, attemp
 
     assert hashes == []
     assert not Attempt.objects.exists()
+
+
+def test_shift_of_one_address_signs_in_within_a_minute(agent, attempt, limit_a_minute):
+    limit_a_minute("sign-in address", 2)
+
+    assert all(isinstance(attempt(), SignedIn) for _ in range(5))
+    assert Tally.objects.get(limit="sign-in address").times == 0
+
+
+def test_browser_of_the_agent_himself_passes_where_others_fail(agent, attempt, limit_a_minute):
+    session = attempt().session
+    limit_a_minute("sign-in address", 0)
+
+    assert isinstance(attempt(replaces=session), SignedIn)
+
+
+def test_browser_of_another_agent_waits_with_its_address(agent, attempt, limit_a_minute, group):
+    theirs = factories.AgentSessionFactory(agent=factories.AgentFactory(group=group))
+    limit_a_minute("sign-in address", 0)
+
+    assert attempt(replaces=theirs).code == "too_many_requests"
+
+
+def test_browser_of_the_agent_himself_is_locked_like_any(agent, attempt, limit_a_minute, hashes):
+    session = attempt().session
+    limit_a_minute("sign-in address", 0)
+    for _ in range(5):
+        attempt(WRONG_PASSWORD, replaces=session)
+
+    assert attempt(replaces=session).code == "wrong_credentials"
 
 
 # --- What happens while the hash is computed ---------------------------------------------------------------------

@@ -363,6 +363,14 @@ def test_remove_factors_forgets_passkeys_too(agent, caller):
     assert not agent.passkeys.exists()
 
 
+def test_remove_factors_ends_the_sessions_that_they_let_in(agent, sessions, caller):
+    factories.AgentPasskeyFactory(agent=agent)
+
+    remove_factors(agent, by="test", caller=caller)
+
+    assert ends() == {"ended"}
+
+
 def test_remove_factor_where_there_is_none_is_not_recorded(agent, caller):
     assert not remove_factors(agent, by="test", caller=caller)
     assert not Event.objects.exists()

@@ -100,6 +100,11 @@ def test_one_row_too_many_is_refused():
     assert "more than 100 rows" in why_not(rows + "1\n")
 
 
+@pytest.mark.parametrize("line", ["\n", '""\n', ";" * 999 + "\n"])
+def test_empty_lines_without_end_are_refused(line):
+    assert "more than 100 rows" in why_not("a\n" + line * 5_200)
+
+
 def test_column_that_is_there_twice_is_refused():
     assert why_not("Name,name\n") == "The column “name” is there twice."
 

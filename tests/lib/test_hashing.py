@@ -6,7 +6,6 @@ from django.contrib.auth.hashers import check_password, make_password
 from sso_portal.lib import hashing
 from sso_portal.lib.refusals import Refused
 
-
 # Read while the tests are collected: before they run, and run cheaply.
 FULL_COST = {figure: getattr(hashing.PeopleHasher, figure) for figure in ("time_cost", "memory_cost")}
 

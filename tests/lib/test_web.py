@@ -3,7 +3,15 @@
 import pytest
 
 from sso_portal.lib.refusals import Refused
-from sso_portal.lib.web import caller_of, is_framed, is_navigation, origin_of, same_with_get, see_other
+from sso_portal.lib.web import (
+    caller_of,
+    is_for_software,
+    is_framed,
+    is_navigation,
+    origin_of,
+    same_with_get,
+    see_other,
+)
 
 
 @pytest.mark.parametrize(
@@ -60,6 +68,23 @@ def test_post_with_a_name_given_twice_is_refused(rf, address, body):
         same_with_get(request)
 
     assert caught.value.refusal.status == 400
+
+
+def test_post_that_is_longer_than_an_address_is_refused(rf):
+    with pytest.raises(Refused) as caught:
+        same_with_get(rf.post("/sso/group/demoaws?group=21", {"did": "1" * 8192}))
+
+    assert caught.value.refusal.status == 413
+
+
+@pytest.mark.parametrize("path", ["/api", "/includes", "/.well-known", "/api/v1", "/oauth/token", "/bus/me"])
+def test_address_of_a_program_is_for_software(path):
+    assert is_for_software(path)
+
+
+@pytest.mark.parametrize("path", ["/", "/apis", "/oauth/authorize", "/includes.php", "/bus"])
+def test_address_of_a_page_is_not_for_software(path):
+    assert not is_for_software(path)
 
 
 def test_see_other_is_a_303():

@@ -581,7 +581,7 @@ def change_client(office, client_company):
     client_company.departments.all().delete()
     client_company.campaigns.all().delete()
 
-    def change_one(*, people=(), destinations=()):
+    def change_one(*, people=(), destinations=(), **more):
         same = {
             "subdomain": "demoaws",
             "name": "Demo AWS",
@@ -591,7 +591,7 @@ def change_client(office, client_company):
         }
         inlines = rows_of("departments") | rows_of("campaigns")
         inlines |= rows_of("people", *people) | rows_of("destinations", *destinations)
-        return office.post(page_of(client_company), same | inlines)
+        return office.post(page_of(client_company), same | inlines | more)
 
     return change_one
 
@@ -609,6 +609,16 @@ def test_people_and_destinations_are_kept_at_their_client(change_client, client_
     assert response.status_code == 302
     assert client_company.people.get(is_owner=True).full_name == "Ada"
     assert client_company.destinations.get().path == "invoices/{service_id}"
+
+
+def test_person_who_is_switched_off_in_the_clients_list_is_told_exactly(change_client, client_company):
+    person = factories.ClientPersonFactory(client=client_company)
+    off = {"id": person.pk, "email": person.email, "full_name": person.full_name, "external_id": ""}
+
+    change_client(people=[off], **{"people-INITIAL_FORMS": 1})
+
+    told = Event.objects.get(action="client.change").details["changed"][-1]["changed"]
+    assert (told["row"], told["to"]) == (f"clientperson:{person.pk}", {"is_active": False})
 
 
 @pytest.mark.parametrize("people", [
@@ -677,9 +687,10 @@ def end_of(session) -> str:
 
 
 @pytest.mark.parametrize(
-    ("changed", "reason"), [({"is_active": False}, "stopped"), ({"name": "Westgate"}, "")]
+    ("changed", "reason"),
+    [({"is_active": False}, "stopped"), ({"needs_second_factor": True}, "ended"), ({"name": "Westgate"}, "")],
 )
-def test_group_that_is_switched_off_ends_its_agents_sessions(office, group, changed, reason):
+def test_group_that_is_switched_off_or_made_stricter_ends_its_agents_sessions(office, group, changed, reason):
     session, elsewhere = factories.AgentSessionFactory(agent__group=group), factories.AgentSessionFactory()
 
     response = office.post(page_of(group), as_shown(office, group, **changed))

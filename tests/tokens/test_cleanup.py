@@ -176,12 +176,13 @@ def test_sessions_of_client_people_go_after_a_month(client_company):
     assert ClientSession.objects.count() == 1
 
 
-def test_signing_keys_go_after_four_hundred_days_and_never_the_present_one(caller):
+def test_signing_keys_go_when_no_event_speaks_of_them_and_never_the_present_one(caller, settings):
+    settings.EVENTS_KEPT = timedelta(days=500)
     for _ in range(2):
         signing_keys.rotate("tokens", "RS256", ahead=timedelta(0), by="test", caller=caller)
     past = timezone.now()
-    SigningKey.objects.filter(number=1).update(published_until=past - timedelta(days=401))
-    SigningKey.objects.filter(number=2).update(published_until=past - timedelta(days=399))
+    SigningKey.objects.filter(number=1).update(published_until=past - timedelta(days=501))
+    SigningKey.objects.filter(number=2).update(published_until=past - timedelta(days=499))
 
     clean_up()
 

@@ -19,7 +19,7 @@ from groups.models import ClientSession, HandOff
 from sso_portal.lib.secrets import digest_of
 from tests import factories
 from tests.conftest import PORTAL
-from tests.tokens.dialects.native.test_redeem import basic
+from tests.tokens.asking import basic
 from tokens.models import LoginToken, PersonToken, PersonUse
 from tokens.redeeming import redeem
 from tokens.signing_keys import jwks

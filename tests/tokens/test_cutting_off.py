@@ -96,6 +96,17 @@ def test_group_end_sessions_ends_what_was_given_out_and_leaves_the_keys(everythi
     assert "1 agent sessions 1 logins not redeemed yet" in out
 
 
+@pytest.mark.parametrize("command", ["group", "all"])
+def test_session_whose_longest_is_over_ends_too_for_who_was_not_told_yet(everything, group, command):
+    AgentSession.objects.update(
+        started_at=timezone.now() - timedelta(hours=13), ends_at=timezone.now() - timedelta(hours=1)
+    )
+
+    manage(*(["group", str(group.pk), "end-sessions"] if command == "group" else ["end_all_sessions"]))
+
+    assert AgentSession.objects.get().ended_at
+
+
 def test_group_revoke_ends_its_keys_codes_and_invitations_too(everything, neighbour, group):
     of_neighbour = left(neighbour.group)
 

@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import ProgrammingError, connection, transaction
+from django.db import DatabaseError, ProgrammingError, connection, transaction
 
 from accounts.models import Event, Seal
 from accounts.releasing import may_release
@@ -20,6 +20,7 @@ from tests.tokens.asking import basic
 pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 
 APP = "portal_app_under_test"
+MIGHTY = f"CREATE ROLE mighty; GRANT mighty TO {APP};"
 
 
 def execute(statement: str) -> None:
@@ -118,8 +119,19 @@ def test_rights_given_before_are_taken_back(role):
     [
         (f"DROP ROLE {APP}", "There is no role"),
         (f"ALTER ROLE {APP} SUPERUSER", "superuser"),
-        (f"GRANT postgres TO {APP}", "owns the tables, or is a member"),
-        (f"CREATE ROLE mighty; GRANT DELETE ON accounts_event TO mighty; GRANT mighty TO {APP}", "DELETE on"),
+        (f"GRANT postgres TO {APP}", "a member of one"),
+        (f"ALTER TABLE accounts_event OWNER TO {APP}", "owns the tables"),
+        (f"ALTER SCHEMA public OWNER TO {APP}", "owns the schema"),
+        (
+            f"{MIGHTY} DO $$ BEGIN EXECUTE FORMAT('ALTER DATABASE %I OWNER TO mighty', CURRENT_DATABASE()); END $$",
+            "owns the database",
+        ),
+        (f"ALTER ROLE {APP} CREATEROLE", "may make roles"),
+        (f"{MIGHTY} ALTER ROLE mighty CREATEROLE", "may make roles"),
+        (f"{MIGHTY} GRANT DELETE ON accounts_event TO mighty", "DELETE on"),
+        (f"{MIGHTY} GRANT DELETE ON accounts_seal TO mighty; ALTER ROLE {APP} NOINHERIT", "DELETE on"),
+        (f"{MIGHTY} GRANT UPDATE (actor) ON accounts_event TO mighty", "UPDATE on accounts_event"),
+        (f"{MIGHTY} GRANT INSERT (day) ON accounts_release TO mighty", "INSERT on accounts_release"),
     ],
 )
 def test_role_that_could_do_more_is_refused(role, prepare, reason):
@@ -138,6 +150,18 @@ def test_statements_can_be_read_before(role):
     with connection.cursor() as cursor:
         cursor.execute("SELECT HAS_TABLE_PRIVILEGE(%s, 'accounts_event', 'INSERT')", [role])
         assert cursor.fetchone() == (False,)
+
+
+def test_table_of_the_roles_own_does_not_stand_in_for_the_seals(as_app):
+    with as_app():
+        written(days_ago(2))
+        execute("CREATE TEMPORARY TABLE accounts_seal AS SELECT * FROM public.accounts_seal")
+        execute("INSERT INTO accounts_seal (number, anchor, until) VALUES (6, 'a', '2020-01-01')")
+        with pytest.raises(DatabaseError, match="follows the last one"), transaction.atomic():
+            execute(
+                """INSERT INTO public.accounts_seal
+                   VALUES (7, 1, '2020-01-01', '2020-01-02', NOW(), 0, '', '', 'a', 'b')"""
+            )
 
 
 def test_event_of_the_role_is_sealed_by_it(as_app):

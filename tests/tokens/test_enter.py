@@ -10,7 +10,7 @@ from accounts.models import Event, Outcome
 from groups import models as groups
 from sso_portal.lib.secrets import digest_of
 from tests.tokens.circumstances import STOPS, age, name_of
-from tests.tokens.test_pop import NO_NAVIGATION
+from tests.tokens.loads import NO_NAVIGATION
 from tokens.issuing import CallContext
 from tokens.models import Kind, LoginToken
 from tokens.redeeming import redeem

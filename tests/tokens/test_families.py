@@ -11,7 +11,7 @@ from groups.models import Agent, AgentSession, EndReason
 from sso_portal.lib.refusals import Refused
 from tests import factories
 from tests.tokens.circumstances import STOPS, name_of
-from tests.tokens.test_queries import Statements
+from tests.tokens.statements import Statements
 from tokens import families
 from tokens.issuing import CallContext
 from tokens.models import AccessToken, FamilyEnd, Kind, RefreshToken, RelyingParty, TokenFamily
@@ -68,6 +68,13 @@ def test_start_keeps_what_the_session_and_the_code_say(start, session, agent, re
     assert (family.agent, family.group, family.client) == (agent, agent.group, relying_party.client)
     assert (family.sid, family.methods, family.authenticated_at) == (session.sid, ["pwd"], session.started_at)
     assert (family.departments, family.campaigns, family.scope) == ([1], [2], SCOPE)
+
+
+def test_start_keeps_the_time_of_the_oldest_proof(start, session):
+    long_ago = timezone.now() - timedelta(hours=5)
+    AgentSession.objects.update(methods=["pwd", "otp", "mfa"], factor_shown_at=long_ago)
+
+    assert start().authenticated_at == long_ago
 
 
 def test_start_sets_an_end_that_the_relying_party_registered(start, relying_party):

@@ -14,10 +14,10 @@ from sso_portal.lib.refusals import Refused
 from sso_portal.lib.secrets import digest_of
 from tests import factories
 from tests.conftest import PORTAL
+from tests.reading import directives, words_of
 from tests.tokens.circumstances import CLOSED_CLIENTS, STOPPED_AGENTS, age, name_of
 from tests.tokens.dialects.oidc.parties import CHALLENGE, read_id_token
-from tests.tokens.test_pop import directives, text_of
-from tests.tokens.test_queries import Statements
+from tests.tokens.statements import Statements
 from tokens.handing_off import address_of, receiver_of
 from tokens.models import Handoff, Kind, LoginToken, RelyingParty, Use
 from tokens.redeeming import redeem
@@ -318,7 +318,7 @@ def test_client_without_a_receiver_refuses_and_says_what_is_missing(pop, by_oidc
 
     event = Event.objects.get()
     assert (response.status_code, LoginToken.objects.exists()) == (403, False)
-    assert "not set up to receive agents" in text_of(response)
+    assert "not set up to receive agents" in words_of(response)
     assert (event.action, event.reason, event.client) == ("login.issue", "client_unavailable", "demoaws")
     assert (event.agent, event.group_id) == (agent.subject, agent.group_id)
     assert event.details["detail"] == "no relying party receives agents"

@@ -1,34 +1,18 @@
 """What the hot paths ask of the database (trust.md, "Speed"): counted as real statements, by kind."""
 
-from collections import Counter
 from datetime import timedelta
 
 import pytest
 from django.db import connection
-from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from groups.models import AgentSession
 from tests import factories
-from tests.tokens.dialects.native.test_redeem import basic
+from tests.tokens.asking import basic
+from tests.tokens.statements import Statements
 from tokens.models import RelyingPartySecret
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("entitlement")]
-
-BORDERS = ("BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT", "RELEASE")
-
-
-class Statements(CaptureQueriesContext):
-    """What was sent to the database, in order; without the check of JSON that Django adds on SQLite."""
-
-    @property
-    def in_order(self) -> list[str]:
-        sent = [query["sql"].strip() for query in self.captured_queries]
-        return [sql.split()[0].upper() for sql in sent if not sql.startswith("SELECT JSON(")]
-
-    @property
-    def by_kind(self) -> dict[str, int]:
-        return Counter(word for word in self.in_order if word not in BORDERS)
 
 
 @pytest.fixture

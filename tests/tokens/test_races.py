@@ -25,7 +25,7 @@ from accounts.models import Event, Outcome
 from groups.models import Agent, AgentSession, AgentStatus, ClientSession
 from groups.standing import end_sessions, set_status
 from tests import factories
-from tests.tokens.dialects.native.test_redeem import basic
+from tests.tokens.asking import basic
 from tokens.connecting import issue_code
 from tokens.dialects.bus.page import Page, seal
 from tokens.issuing_to_people import hand_on

@@ -17,15 +17,17 @@ from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 from django.utils import timezone
 
-from accounts import journal
+from accounts import audit, journal
 from accounts.models import Administrator, AdministratorSession, Event
 from groups import standing
 from groups.editing_agents import set_end_of_many
 from groups.models import (
     Agent,
+    AgentFactor,
     AgentSession,
     AgentStatus,
     Client,
+    ClientPerson,
     Entitlement,
     Group,
     Invitation,
@@ -46,6 +48,7 @@ from tokens.models import (
     SigningKey,
     TokenFamily,
 )
+from tokens.revoking_again import RULES
 
 ROOT = Path(__file__).resolve().parents[2]
 NOW = "2030-01-01T00:00:00+00:00"
@@ -120,6 +123,80 @@ def test_numbers_that_others_may_know_are_not_given_again(client_company, group)
 @pytest.mark.django_db
 def test_without_a_log_it_says_what_nobody_knows(agent):
     assert "Nobody told what was revoked since then." in manage()
+
+
+def disable(agent: Agent) -> Callable[[], None]:
+    how = {"by": "administrator:ada@portal.example", "caller": from_the_command_line()}
+    return lambda: standing.set_status(agent, AgentStatus.DISABLED, **how)
+
+
+@pytest.mark.django_db
+def test_second_run_with_the_log_as_the_first_advises_revokes(agent, lose, caller):
+    audit.record(
+        "group.change_logo", caller=caller, actor="test", group=agent.group
+    )  # the backup's newest event
+    log = lose(disable(agent))
+
+    advised = next(line for line in manage().splitlines() if "restored --since" in line)
+    without_since = manage("--events", log)
+
+    assert "agent.disable" in without_since
+    assert Agent.objects.get().status == AgentStatus.DISABLED
+    assert advised.split()[1:] == ["--since", without_since.split()[7].rstrip("."), "--events", "FILE"]
+
+
+@pytest.mark.django_db
+def test_moment_that_is_later_than_all_that_was_lost_is_said_aloud(agent, lose):
+    log = lose(disable(agent))
+
+    out = manage("--events", log, "--since", "2030-01-02T00:00:00+02:00")
+
+    assert "1 changes were read, and NONE that this database lacks is later than 2030-01-01T22:00:00Z" in out
+    assert "restored --since 2030-01-01T00:00:00Z --events FILE" in out
+    assert "Nobody told" in out
+
+
+@pytest.mark.django_db
+def test_log_that_tells_of_no_change_is_said_aloud(agent, tmp_path):
+    (tmp_path / "log").write_text("INFO agent.disable alice\n")
+
+    assert "no change could be read" in manage("--events", str(tmp_path / "log"))
+
+
+@pytest.mark.django_db
+def test_change_shortly_before_the_backup_is_made_again_where_the_backup_lacks_it(agent, lose):
+    log = lose(disable(agent))
+
+    manage("--events", log, "--since", "2030-01-01T00:09:00Z")
+
+    assert Agent.objects.get().status == AgentStatus.DISABLED
+
+
+@pytest.mark.django_db
+def test_change_that_the_backup_holds_is_not_made_again(agent, tmp_path):
+    disable(agent)()
+    event = Event.objects.get(action="agent.disable")
+    Agent.objects.update(status=AgentStatus.ACTIVE)  # as somebody did whose event cannot be told
+    (tmp_path / "log").write_text(json.dumps({"timestamp": NOW} | journal.line_of(event)))
+
+    out = manage("--events", str(tmp_path / "log"), "--since", "2030-01-01T00:09:00Z")
+
+    assert Agent.objects.get().status == AgentStatus.ACTIVE
+    assert "NONE" in out
+
+
+def test_whatever_is_made_again_is_in_the_journal():
+    assert not {action for action in RULES if journal.is_busy(action)}
+
+
+@pytest.mark.django_db
+def test_careful_revokes_keys_of_groups_that_were_inactive_in_the_backup(group):
+    factories.PlatformKeyFactory(group=group)
+    Group.objects.update(is_active=False)
+
+    manage("--careful")
+
+    assert not PlatformKey.objects.live().exists()
 
 
 @pytest.mark.django_db
@@ -301,6 +378,74 @@ def test_switches_of_the_back_office_are_set_again(name, tmp_path, client_compan
     manage("--events", str(log), "--since", "2029-01-01T00:00:00Z")
 
     assert getattr(row(), field) is value
+
+
+@pytest.mark.django_db
+def test_row_that_was_switched_off_in_a_list_of_the_back_office_is_switched_off_again(
+    client_company, tmp_path
+):
+    person = factories.ClientPersonFactory(client=client_company)
+    told = {"name": "client person", "object": str(person), "row": f"clientperson:{person.pk}"}
+    told |= {"fields": ["Is active"], "to": {"is_active": False}}
+    (tmp_path / "log").write_text(line("client.change", client_company, changed=[{"changed": told}]))
+
+    manage("--events", str(tmp_path / "log"), "--since", "2029-01-01T00:00:00Z")
+
+    assert not ClientPerson.objects.get().is_active
+    assert Client.objects.get().is_active
+
+
+NOT_TOLD = {
+    "networks of a group": {"action": "group.change_settings"},
+    "networks in the back office": {"action": "group.change", "details": {"changed": [
+        {"changed": {"fields": ["Active", "Networks"], "to": {"is_active": False}}}
+    ]}},
+    "role in a list": {"action": "group.change", "details": {"changed": [
+        {"changed": {"name": "membership", "object": "ada@x.example in Northwind: auditor", "fields": ["Role"]}}
+    ]}},
+    "end of a key": {"action": "apikey.change"},
+    "agent's passkey set up": {"action": "agent.enrol_factor", "details": {"factor": "passkey"}},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NOT_TOLD)
+@pytest.mark.django_db
+def test_what_is_not_told_exactly_is_left_to_people(group, tmp_path, name):
+    (tmp_path / "log").write_text(json.dumps({"at": NOW, "group_id": group.pk} | NOT_TOLD[name]))
+
+    out = manage("--events", str(tmp_path / "log"), "--since", "2029-01-01T00:00:00Z")
+
+    assert "look at these yourself" in out
+
+
+@pytest.mark.django_db
+def test_one_factor_that_an_agent_removed_is_left_to_people(agent, tmp_path):
+    AgentFactor.objects.create(agent=agent, secret="sealed")
+    told = {
+        "at": NOW,
+        "action": "agent.remove_factor",
+        "agent": agent.subject,
+        "details": {"factor": "passkey"},
+    }
+    (tmp_path / "log").write_text(json.dumps(told))
+
+    out = manage("--events", str(tmp_path / "log"), "--since", "2029-01-01T00:00:00Z")
+
+    assert AgentFactor.objects.exists()
+    assert "look at these yourself" in out
+
+
+@pytest.mark.django_db
+def test_end_date_and_fewer_clients_at_once_are_left_to_people_with_the_date_set(agent, tmp_path):
+    details = {"end_date": ["", "2029-06-01T00:00:00Z"], "clients": ["", "demoaws"]}
+    told = {"at": NOW, "action": "agent.update", "agent": agent.subject, "details": details}
+    (tmp_path / "log").write_text(json.dumps(told))
+
+    out = manage("--events", str(tmp_path / "log"), "--since", "2029-01-01T00:00:00Z")
+
+    assert Agent.objects.get().ends_at.year == 2029
+    assert "look at these yourself" in out
+    assert "Revoked again:" not in out
 
 
 @pytest.mark.django_db

@@ -13,9 +13,11 @@ from groups import models as groups
 from groups.targets import unseal
 from tests import factories
 from tests.conftest import PORTAL
+from tests.reading import words_of
 from tests.tokens.circumstances import CLOSED_CLIENTS, STOPPED_AGENTS, name_of
-from tests.tokens.test_pop import FRAMED, NO_NAVIGATION, nothing_minted, target_of, text_of
-from tests.tokens.test_queries import Statements
+from tests.tokens.loads import FRAMED, NO_NAVIGATION
+from tests.tokens.pop.popping import nothing_minted, target_of
+from tests.tokens.statements import Statements
 from tokens.models import LoginToken
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("entitlement")]
@@ -171,7 +173,7 @@ def test_routed_pop_by_an_unknown_number_is_refused(pop, did):
 
 
 def test_routed_pop_by_an_unknown_number_says_why(pop):
-    page = text_of(pop(did="+18005559999"))
+    page = words_of(pop(did="+18005559999"))
 
     assert "No client is assigned to the number …9999." in page
     assert "Alice Ames" in page
@@ -271,7 +273,7 @@ def test_routed_pop_without_a_session_goes_to_the_sign_in_page(client, group):
 def test_routed_pop_without_a_session_says_who_waits(client, group):
     response = client.get("/sso/group", {"group": group.pk, "did": "8005550101"}, follow=True)
 
-    assert "Next: Demo AWS" in text_of(response)
+    assert "Next: Demo AWS" in words_of(response)
 
 
 @pytest.mark.usefixtures("number", "agent")
@@ -348,7 +350,7 @@ def test_address_without_a_number_is_the_launcher(pop, did):
     response = pop(did=did)
 
     assert response.status_code == 200
-    assert "Your clients" in text_of(response)
+    assert "Your clients" in words_of(response)
     assert nothing_minted()
 
 

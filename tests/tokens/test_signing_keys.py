@@ -65,9 +65,19 @@ def test_what_has_expired_is_read_still():
 
 def test_what_was_signed_by_an_earlier_key_is_read_still(rotate):
     token = signing_keys.sign({"a": 1})
-    rotate(withdraw=True)
+    rotate()
+    SigningKey.objects.filter(number=1).update(published_until=timezone.now())
 
     assert signing_keys.read(token) == {"a": 1}
+
+
+def test_what_a_withdrawn_key_signed_proves_nothing(rotate):
+    leaked = signing_keys.sign({"a": 1})
+    rotate(withdraw=True)
+    after = signing_keys.sign({"b": 2})
+
+    assert signing_keys.read(leaked) is None
+    assert signing_keys.read(after) == {"b": 2}
 
 
 def hostile_tokens() -> dict[str, str]:

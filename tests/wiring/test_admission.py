@@ -6,6 +6,7 @@ import pytest
 
 from accounts.models import Event
 from sso_portal.lib.addresses import parse_networks
+from sso_portal.lib.web import is_for_software
 from sso_portal.wsgi import application, plain_content_type
 
 pytestmark = pytest.mark.django_db
@@ -28,6 +29,49 @@ def test_body_over_one_mebibyte_is_refused_unread(client):
     response = client.post("/sso/group/demoaws?group=21", "x" * (1024 * 1024 + 1), content_type="text/plain")
 
     assert response.status_code == 413
+
+
+FORM = "application/x-www-form-urlencoded"
+TAKE_FORMS = [
+    "/sso/group/demoaws?group=21",
+    "/sso/sign-in?group=21",
+    "/sso/sign-out",
+    "/oauth/authorize",
+    "/oauth/logout",
+    "/accounts/login/",
+    "/includes/api.php",
+]
+
+
+@pytest.mark.parametrize(
+    "address",
+    [*TAKE_FORMS, "/oauth/token", "/client/demoaws", "/nowhere"],
+)
+def test_form_of_a_stranger_over_64_kib_is_refused_by_what_it_says(client, address):
+    response = client.post(address, "a=1", content_type=FORM, CONTENT_LENGTH=64 * 1024 + 1)
+
+    assert response.status_code == 413
+    assert ("html" in response["Content-Type"]) is not is_for_software(address)
+
+
+def test_form_of_the_console_may_be_longer(client, group):
+    response = client.post("/groups/", "a=" + "1" * 64 * 1024, content_type=FORM)
+
+    assert response.status_code != 413
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
+@pytest.mark.parametrize(("method", "status"), [("GET", 200), ("HEAD", 200), ("POST", 405), ("OPTIONS", 405)])
+def test_health_is_asked_for_and_nothing_else(client, path, method, status):
+    assert client.generic(method, path).status_code == status
+
+
+@pytest.mark.parametrize("body", ["&".join(f"a{n}=1" for n in range(1500)), "x" * 1024 * 1024])
+def test_strangers_leave_no_traceback_in_the_log(client, caplog, body):
+    response = client.post("/sso/group/demoaws?group=21", body, content_type=FORM)
+
+    assert response.status_code in (400, 413)
+    assert not [record for record in caplog.records if record.exc_info]
 
 
 def test_caller_whose_address_cannot_be_read_is_refused(client, settings):
@@ -75,17 +119,6 @@ def test_charset_that_a_content_type_names_is_not_looked_up(client, content_type
 )
 def test_content_type_is_reduced_to_what_is_needed(said, plain):
     assert plain_content_type(said) == plain
-
-
-TAKE_FORMS = [
-    "/sso/group/demoaws?group=21",
-    "/sso/sign-in?group=21",
-    "/sso/sign-out",
-    "/oauth/authorize",
-    "/oauth/logout",
-    "/accounts/login/",
-    "/includes/api.php",
-]
 
 
 @pytest.mark.parametrize("address", TAKE_FORMS)

@@ -97,6 +97,11 @@ def test_static_file_is_kept_by_browsers_for_good(static_file):
     assert "immutable" in static_file["Cache-Control"]
 
 
+@pytest.mark.parametrize("path", ["/static/nothing.css", "/static/"])
+def test_answer_that_is_no_static_file_is_not_kept(client, path):
+    assert client.get(path)["Cache-Control"] == "no-store"
+
+
 @pytest.mark.parametrize("header", ["X-Content-Type-Options", "Cross-Origin-Resource-Policy", "X-Request-Id"])
 def test_static_file_has_the_header(static_file, header):
     assert static_file.headers.get(header)

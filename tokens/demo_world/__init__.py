@@ -19,9 +19,7 @@ from groups.models import (
     Agent,
     AgentSession,
     AgentStatus,
-    Campaign,
     Client,
-    Department,
     DialledNumber,
     Entitlement,
     Group,
@@ -33,8 +31,9 @@ from sso_portal.lib.encryption import encrypt
 from sso_portal.lib.secrets import digest_of, new_secret
 from sso_portal.lib.text import canonical_name
 from tokens.demo_world import bus, history, native, parties, people, signing, workbench
-from tokens.demo_world.derived import derived, readable, secret
-from tokens.models import AddressRule, PlatformKey, RelyingParty, RelyingPartySecret
+from tokens.demo_world.derived import derived, readable, relying_party_id, relying_party_secret, secret
+from tokens.demo_world.making import let_call_from_here, make_client, make_credential
+from tokens.models import PlatformKey, RelyingParty, RelyingPartySecret
 
 GROUP, OTHER_GROUP = 21, 22
 GROUPS = (GROUP, OTHER_GROUP, native.GROUP, workbench.GROUP)
@@ -133,14 +132,8 @@ NUMBERS = {  # of group 21: the client that it leads to, the campaign, a note
 LINKED, UNLINKED, PAUSED = ("demoaws", "sandboxdemo", "quietharbor"), "acme", "quietharbor"
 
 
-def relying_party_id(subdomain: str) -> str:
-    """The public id of a demo client's relying party."""
-    return f"rp_{derived(f'id of {subdomain}').hex()[:16]}"
-
-
-def login_url(subdomain: str) -> str:
-    """Where the demo CRM receives agents of this client."""
-    return f"http://{subdomain}.localhost:{settings.PORT + 1}/sso/login"
+# Where the demo CRM is told of log-outs, whichever client's; by number, for not every machine knows *.localhost.
+LOGGED_OUT_URL = "http://127.0.0.1:{port}/sso/logged-out"
 
 
 @transaction.atomic
@@ -191,23 +184,15 @@ def _group(number: int, code: str, name: str) -> Group:
 
 def _client(subdomain: str) -> Client:
     name, hand_off, departments, campaigns = CLIENTS[subdomain]
-    client, _ = Client.objects.update_or_create(
-        subdomain=subdomain,
-        defaults={
-            "name": name,
-            "hand_off": hand_off,
-            "login_url": login_url(subdomain),
-            "further_origins": "",
-            "is_active": True,
-            "is_paused": subdomain == PAUSED,
-        },
+    return make_client(
+        subdomain,
+        name=name,
+        hand_off=hand_off,
+        further_origins="",
+        is_paused=subdomain == PAUSED,
+        departments=departments,
+        campaigns=campaigns,
     )
-    for model, numbers in ((Department, departments), (Campaign, campaigns)):
-        for number, title in numbers.items():
-            model._default_manager.update_or_create(
-                client=client, number=number, defaults={"name": title, "is_active": True}
-            )
-    return client
 
 
 def _entitle(group: Group, clients: list[Client]) -> None:
@@ -270,26 +255,19 @@ def _people(northwind: Group, southgate: Group) -> None:
 def _machines(northwind: Group, southgate: Group, clients: dict[str, Client]) -> None:
     for group in (northwind, southgate):
         held = secret(f"platform key of {group.pk}", PlatformKey.PREFIX)
-        _credential(PlatformKey, held, group=group, name="Dialer")
-        group.address_rules.exclude(network="127.0.0.1/32").delete()
-        AddressRule.objects.get_or_create(
-            group=group, network="127.0.0.1/32", defaults={"note": "this machine"}
-        )
+        make_credential(PlatformKey, held, group=group, name="Dialer")
+        let_call_from_here(group)
     for subdomain, client in clients.items():
         party, _ = RelyingParty.objects.update_or_create(
             identifier=relying_party_id(subdomain),
-            defaults={"client": client, "name": "CRM", "is_active": True},
+            defaults={
+                "client": client,
+                "name": "CRM",
+                "is_active": True,
+                "backchannel_logout_uri": LOGGED_OUT_URL.format(port=settings.PORT + 1),
+            },
         )
-        held = secret(f"secret of {subdomain}", RelyingPartySecret.PREFIX)
-        _credential(RelyingPartySecret, held, relying_party=party)
-
-
-def _credential(model: Any, held: str, **fields: Any) -> None:
-    row = model.objects.filter(digest=digest_of(held)).first() or model()
-    for name, value in (fields | {"revoked_at": None, "expires_at": None}).items():
-        setattr(row, name, value)
-    row.take(held)
-    row.save()
+        make_credential(RelyingPartySecret, relying_party_secret(subdomain), relying_party=party)
 
 
 def _agents(northwind: Group, southgate: Group) -> None:

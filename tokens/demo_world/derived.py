@@ -7,6 +7,7 @@ import hmac
 from django.conf import settings
 
 from sso_portal.lib.secrets import ALPHABET
+from tokens.models import RelyingPartySecret
 
 
 def derived(purpose: str) -> bytes:
@@ -17,6 +18,16 @@ def derived(purpose: str) -> bytes:
 def secret(purpose: str, prefix: str) -> str:
     """A machine secret of the demo."""
     return prefix + base64.urlsafe_b64encode(derived(purpose)).decode().rstrip("=")
+
+
+def relying_party_id(purpose: str) -> str:
+    """The public id of a relying party of the demo; a client's own goes by its subdomain."""
+    return f"rp_{derived(f'id of {purpose}').hex()[:16]}"
+
+
+def relying_party_secret(purpose: str) -> str:
+    """The secret of the relying party with that id."""
+    return secret(f"secret of {purpose}", RelyingPartySecret.PREFIX)
 
 
 def readable(purpose: str) -> str:

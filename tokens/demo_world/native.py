@@ -2,19 +2,10 @@
 
 from django.conf import settings
 
-from groups.models import (
-    Agent,
-    AgentStatus,
-    Campaign,
-    Client,
-    Department,
-    Entitlement,
-    Group,
-    ProvisionedBy,
-)
-from sso_portal.lib.secrets import digest_of
+from groups.models import Agent, AgentStatus, Entitlement, Group, ProvisionedBy
 from tokens.demo_world.derived import secret
-from tokens.models import AddressRule, ApiKey, Scope
+from tokens.demo_world.making import let_call_from_here, make_client, make_credential
+from tokens.models import ApiKey, Scope
 
 GROUP, CODE, NAME = 23, "sandbox", "API sandbox"
 SUBDOMAIN = "apisandbox"
@@ -26,7 +17,13 @@ def build(northwind: Group) -> None:
     group, _ = Group.objects.update_or_create(
         pk=GROUP, defaults={"code": CODE, "name": NAME, "is_active": True}
     )
-    Entitlement.objects.get_or_create(group=group, client=_client())
+    client = make_client(
+        SUBDOMAIN,
+        name="API Sandbox Client",
+        departments={1: "Desk"},
+        campaigns={1: "Mornings", 2: "Evenings"},
+    )
+    Entitlement.objects.get_or_create(group=group, client=client)
     for username, full_name in AGENTS.items():
         Agent.objects.update_or_create(
             group=group,
@@ -40,11 +37,11 @@ def build(northwind: Group) -> None:
                 "provisioned_by": ProvisionedBy.API,
             },
         )
-    group.address_rules.exclude(network="127.0.0.1/32").delete()
-    AddressRule.objects.get_or_create(group=group, network="127.0.0.1/32", defaults={"note": "this machine"})
-    _let_show(_key(), group=group, name="Fuzzer", scopes=list(Scope.values))
+    let_call_from_here(group)
+    make_credential(ApiKey, _key(), group=group, name="Fuzzer", scopes=list(Scope.values))
     held = secret("api key of northwind", ApiKey.PREFIX)
-    _let_show(held, group=northwind, name="Staff directory", scopes=[Scope.AGENTS_READ, Scope.AGENTS_WRITE])
+    scopes = [Scope.AGENTS_READ, Scope.AGENTS_WRITE]
+    make_credential(ApiKey, held, group=northwind, name="Staff directory", scopes=scopes)
 
 
 def values() -> dict[str, str]:
@@ -59,29 +56,3 @@ def values() -> dict[str, str]:
 
 def _key() -> str:
     return secret("api key of the sandbox", ApiKey.PREFIX)
-
-
-def _let_show(held: str, *, group: Group, name: str, scopes: list[str]) -> None:
-    key = ApiKey.objects.filter(digest=digest_of(held)).first() or ApiKey()
-    key.group, key.name, key.scopes = group, name, scopes
-    key.expires_at = key.revoked_at = None
-    key.take(held)
-    key.save()
-
-
-def _client() -> Client:
-    client, _ = Client.objects.update_or_create(
-        subdomain=SUBDOMAIN,
-        defaults={
-            "name": "API Sandbox Client",
-            "login_url": f"http://{SUBDOMAIN}.localhost:{settings.PORT + 1}/sso/login",
-            "is_active": True,
-            "is_paused": False,
-        },
-    )
-    Department.objects.update_or_create(client=client, number=1, defaults={"name": "Desk", "is_active": True})
-    for number, name in ((1, "Mornings"), (2, "Evenings")):
-        Campaign.objects.update_or_create(
-            client=client, number=number, defaults={"name": name, "is_active": True}
-        )
-    return client

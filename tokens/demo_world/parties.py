@@ -1,13 +1,13 @@
-"""The demo's relying parties of OpenID Connect: one like old software, one of a browser, one of another client."""
+"""The demo's relying parties of OpenID Connect: one like old software, of a browser, of another client, with ES256."""
 
 from dataclasses import dataclass
 
 from django.conf import settings
 
 from groups.models import Client
-from sso_portal.lib.secrets import digest_of
-from tokens.demo_world.derived import derived, secret
-from tokens.models import RegisteredAddress, RelyingParty, RelyingPartySecret, Use
+from tokens.demo_world.derived import relying_party_id, relying_party_secret
+from tokens.demo_world.making import make_credential
+from tokens.models import Algorithm, RegisteredAddress, RelyingParty, RelyingPartySecret, Use
 
 ORIGIN = "http://127.0.0.1:18555"
 REDIRECT_URI = f"{ORIGIN}/oidc/callback/"
@@ -30,20 +30,22 @@ class Party:
     is_public: bool = False
     needs_pkce: bool = True
     allows_token_grant: bool = False
+    algorithm: Algorithm = Algorithm.RS256
 
     @property
     def identifier(self) -> str:
-        return f"rp_{derived(f'id of {self.purpose}').hex()[:16]}"
+        return relying_party_id(self.purpose)
 
     @property
     def secret(self) -> str:
-        return secret(f"secret of {self.purpose}", RelyingPartySecret.PREFIX)
+        return relying_party_secret(self.purpose)
 
 
 CONFIDENTIAL = Party("oidc", "demoaws", "Back office", needs_pkce=False, allows_token_grant=True)
 PUBLIC = Party("oidc public", "demoaws", "Browser application", is_public=True)
 CONFIDENTIAL_2 = Party("oidc 2", "sandboxdemo", "Back office")
-PARTIES = (CONFIDENTIAL, PUBLIC, CONFIDENTIAL_2)
+ELLIPTIC = Party("oidc es256", "demoaws", "Reporting", algorithm=Algorithm.ES256)
+PARTIES = (CONFIDENTIAL, PUBLIC, CONFIDENTIAL_2, ELLIPTIC)
 
 
 def build(clients: dict[str, Client]) -> None:
@@ -58,12 +60,13 @@ def build(clients: dict[str, Client]) -> None:
                 "is_public": party.is_public,
                 "needs_pkce": party.needs_pkce,
                 "allows_token_grant": party.allows_token_grant,
+                "algorithm": party.algorithm,
                 "gives_refresh_tokens": True,
             },
         )
         _register(row)
         if not party.is_public:
-            _let_show(party.secret, relying_party=row)
+            make_credential(RelyingPartySecret, party.secret, relying_party=row)
 
 
 def values() -> dict[str, str]:
@@ -75,6 +78,8 @@ def values() -> dict[str, str]:
         "OIDC_PUBLIC_CLIENT_ID": PUBLIC.identifier,
         "OIDC_CLIENT2_ID": CONFIDENTIAL_2.identifier,
         "OIDC_CLIENT2_SECRET": CONFIDENTIAL_2.secret,
+        "OIDC_ES256_CLIENT_ID": ELLIPTIC.identifier,
+        "OIDC_ES256_CLIENT_SECRET": ELLIPTIC.secret,
         "REDIRECT_URI": REDIRECT_URI,
     }
 
@@ -86,10 +91,3 @@ def _register(party: RelyingParty) -> None:
                 RegisteredAddress.objects.get_or_create(
                     relying_party=party, use=use, address=f"{origin}{path}"
                 )
-
-
-def _let_show(held: str, *, relying_party: RelyingParty) -> None:
-    row = RelyingPartySecret.objects.filter(digest=digest_of(held)).first() or RelyingPartySecret()
-    row.relying_party, row.revoked_at, row.expires_at = relying_party, None, None
-    row.take(held)
-    row.save()

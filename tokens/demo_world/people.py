@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from groups.models import Client, ClientPerson, Destination
 from tokens.demo_world.derived import derived, secret
+from tokens.demo_world.making import HERE, HERE_NOTE, make_credential
 from tokens.models import ApiCredential, CredentialAddress
 
 BLOCKED = "quietharbor"  # its sign-ins are paused
@@ -89,15 +90,10 @@ def _secret() -> str:
 
 def _let_ask(clients: list[Client]) -> None:
     """The credential of demoaws' billing system: for these clients, from this machine."""
-    row = ApiCredential.objects.filter(identifier=identifier()).first() or ApiCredential()
-    row.identifier, row.name, row.revoked_at, row.expires_at = identifier(), "Billing", None, None
-    row.take(_secret())
-    row.save()
+    row = make_credential(ApiCredential, _secret(), identifier=identifier(), name="Billing")
     row.clients.set(clients)
-    row.addresses.exclude(network="127.0.0.1/32").delete()
-    CredentialAddress.objects.get_or_create(
-        credential=row, network="127.0.0.1/32", defaults={"note": "this machine"}
-    )
+    row.addresses.exclude(network=HERE).delete()
+    CredentialAddress.objects.get_or_create(credential=row, network=HERE, defaults={"note": HERE_NOTE})
 
 
 def _client_id(subdomain: str) -> int | str:

@@ -8,18 +8,17 @@ from django.db import connection
 from sso_portal.lib.secrets import digest_of
 from tokens.demo_world import parties
 from tokens.demo_world.derived import secret
+from tokens.demo_world.making import make_credential
 from tokens.models import RelyingParty, SigningPair
 from tokens.signing_keys import public_pem
 
 
 def build() -> None:
     """Make the pair of demoaws' relying party, or restore its row."""
-    row = SigningPair.objects.filter(digest=digest_of(api_key())).first() or SigningPair()
-    row.relying_party = RelyingParty.objects.get(identifier=parties.CONFIDENTIAL.identifier)
-    row.name, row.expires_at, row.revoked_at = "Signed addresses", None, None
-    row.shared_key = shared_key()
-    row.take(api_key())
-    row.save()
+    party = RelyingParty.objects.get(identifier=parties.CONFIDENTIAL.identifier)
+    make_credential(
+        SigningPair, api_key(), relying_party=party, name="Signed addresses", shared_key=shared_key()
+    )
 
 
 def values() -> dict[str, str]:

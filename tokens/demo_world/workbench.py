@@ -5,9 +5,9 @@ The CRM is whatever listens at ADDRESS: one of the examples, or what you write.
 
 from django.contrib.auth.hashers import make_password
 
-from groups.models import Agent, AgentStatus, Campaign, Client, Department, Entitlement, Group, HandOff
-from sso_portal.lib.secrets import digest_of
-from tokens.demo_world.derived import derived, readable, secret
+from groups.models import Agent, AgentStatus, Client, Entitlement, Group, HandOff
+from tokens.demo_world.derived import readable, relying_party_id, relying_party_secret
+from tokens.demo_world.making import make_client, make_credential
 from tokens.models import RegisteredAddress, RelyingParty, RelyingPartySecret, Use
 
 GROUP = 24
@@ -40,21 +40,13 @@ def build() -> None:
         },
     )
     for way, (subdomain, path) in WAYS.items():
-        client, _ = Client.objects.update_or_create(
-            subdomain=subdomain,
-            defaults={
-                "name": f"Your CRM ({way})",
-                "hand_off": way,
-                "login_url": ADDRESS + path,
-                "is_active": True,
-                "is_paused": False,
-            },
-        )
-        Department.objects.update_or_create(
-            client=client, number=1, defaults={"name": "Desk", "is_active": True}
-        )
-        Campaign.objects.update_or_create(
-            client=client, number=1, defaults={"name": "Calls", "is_active": True}
+        client = make_client(
+            subdomain,
+            name=f"Your CRM ({way})",
+            hand_off=way,
+            login_url=ADDRESS + path,
+            departments={1: "Desk"},
+            campaigns={1: "Calls"},
         )
         Entitlement.objects.get_or_create(group=group, client=client)
         _trust(client)
@@ -70,15 +62,15 @@ def values() -> dict[str, str]:
     for way, (subdomain, _) in WAYS.items():
         told |= {
             f"CRM_{way.name}_CLIENT": subdomain,
-            f"CRM_{way.name}_ID": _identifier(subdomain),
-            f"CRM_{way.name}_SECRET": _secret(subdomain),
+            f"CRM_{way.name}_ID": relying_party_id(subdomain),
+            f"CRM_{way.name}_SECRET": relying_party_secret(subdomain),
         }
     return told
 
 
 def _trust(client: Client) -> None:
     party, _ = RelyingParty.objects.update_or_create(
-        identifier=_identifier(client.subdomain),
+        identifier=relying_party_id(client.subdomain),
         defaults={
             "client": client,
             "name": "CRM",
@@ -90,20 +82,8 @@ def _trust(client: Client) -> None:
     RegisteredAddress.objects.get_or_create(
         relying_party=party, use=Use.REDIRECT, address=f"{ADDRESS}/oidc/callback"
     )
-    held = _secret(client.subdomain)
-    row = RelyingPartySecret.objects.filter(digest=digest_of(held)).first() or RelyingPartySecret()
-    row.relying_party, row.expires_at, row.revoked_at = party, None, None
-    row.take(held)
-    row.save()
+    make_credential(RelyingPartySecret, relying_party_secret(client.subdomain), relying_party=party)
 
 
 def _password() -> str:
     return readable(f"password of {USERNAME}")
-
-
-def _identifier(subdomain: str) -> str:
-    return f"rp_{derived(f'id of {subdomain}').hex()[:16]}"
-
-
-def _secret(subdomain: str) -> str:
-    return secret(f"secret of {subdomain}", RelyingPartySecret.PREFIX)

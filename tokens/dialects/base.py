@@ -20,7 +20,7 @@ from accounts import audit, lockout
 from sso_portal.lib.outages import is_outage
 from sso_portal.lib.refusals import NOT_FOUND, UNAVAILABLE, Refusal, Refused
 from sso_portal.lib.text import why_not_text
-from sso_portal.lib.web import Caller, caller_of
+from sso_portal.lib.web import LONGEST_FORM, Caller, caller_of, length_of_body
 
 LONGEST_BODY = 1024 * 1024  # bytes
 DEEPEST = 20  # levels of lists and objects
@@ -28,6 +28,7 @@ MOST_FIELDS = 200
 
 TOO_MANY = Refusal("too_many_requests", "Too many requests. Wait, and see Retry-After.", 429)
 TOO_LARGE = Refusal("too_large", "The body is larger than 1 MiB.", 413)
+TOO_LARGE_FORM = Refusal("too_large", "The form is larger than 64 KiB.", 413)
 INVALID_JSON = Refusal("invalid_json", "The body is not a JSON object in UTF-8.", 400)
 INVALID_FORM = Refusal("invalid_request", "The body is not a form in UTF-8 with each name once.", 400)
 LENGTH_REQUIRED = Refusal("length_required", "Send the body with a Content-Length, not in chunks.", 411)
@@ -57,15 +58,28 @@ class JSONOnly(BaseContentNegotiation):
         return renderers[0], renderers[0].media_type
 
 
-class StrictJSONParser(BaseParser):
+class StrictParser(BaseParser):
+    """Reads bodies of up to so many bytes. A `Door` judges that by what a request says, before it reads any."""
+
+    longest: ClassVar[int] = LONGEST_BODY
+    too_large: ClassVar[Refusal] = TOO_LARGE
+
+    @classmethod
+    def read(cls, stream: Any) -> bytes:
+        """The body. Raises Refused where it is longer."""
+        body: bytes = stream.read(cls.longest + 1)
+        if len(body) > cls.longest:
+            raise Refused(cls.too_large)
+        return body
+
+
+class StrictJSONParser(StrictParser):
     """A JSON object in UTF-8: no NaN, no name twice, not too deep, not too large."""
 
     media_type = "application/json"
 
     def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> dict[str, Any]:
-        body = stream.read(LONGEST_BODY + 1)
-        if len(body) > LONGEST_BODY:
-            raise Refused(TOO_LARGE)
+        body = self.read(stream)
         try:
             parsed = json.loads(body.decode(), object_pairs_hook=_no_name_twice, parse_constant=_no_constant)
         except (ValueError, RecursionError) as error:
@@ -75,15 +89,15 @@ class StrictJSONParser(BaseParser):
         return parsed
 
 
-class StrictFormParser(BaseParser):
+class StrictFormParser(StrictParser):
     """A form in UTF-8: no name twice, not too many, not too large."""
 
     media_type = "application/x-www-form-urlencoded"
+    longest = LONGEST_FORM
+    too_large = TOO_LARGE_FORM
 
     def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> dict[str, str]:
-        body = stream.read(LONGEST_BODY + 1)
-        if len(body) > LONGEST_BODY:
-            raise Refused(TOO_LARGE)
+        body = self.read(stream)
         try:
             pairs = parse_qsl(
                 body.decode(), keep_blank_values=True, errors="strict", max_num_fields=MOST_FIELDS
@@ -123,7 +137,7 @@ class Door(APIView):
 
     authentication_classes = ()
     permission_classes = ()  # `admit` decides
-    parser_classes: Sequence[type[BaseParser]] = (StrictJSONParser,)
+    parser_classes: Sequence[type[StrictParser]] = (StrictJSONParser,)
     renderer_classes = (JSONRenderer,)
     content_negotiation_class = JSONOnly
     name: ClassVar[str]  # in events and logs
@@ -147,8 +161,12 @@ class Door(APIView):
         self.caller = caller_of(request._request, door=self.name)
         if not self.methods():
             raise exceptions.NotFound
-        if request.method and request.method.lower() not in self.methods():
-            raise exceptions.MethodNotAllowed(request.method)
+        method = request.method or ""
+        if method.lower() not in self.methods():
+            raise exceptions.MethodNotAllowed(method)
+        length, parser = length_of_body(request.META), self.parser_classes[0]
+        if length is None or length > parser.longest:
+            raise Refused(parser.too_large)
         super().initial(request, *args, **kwargs)
         try:
             self.admit(request)
@@ -163,7 +181,7 @@ class Door(APIView):
     @classmethod
     def methods(cls) -> list[str]:
         """The methods that this address answers; of the rest none, OPTIONS included."""
-        return [name for name in ("get", "post", "patch", "put", "delete") if hasattr(cls, name)]
+        return [name for name in ("get", "head", "post", "patch", "put", "delete") if hasattr(cls, name)]
 
     def handle_exception(self, exc: Exception) -> Response:
         """Word a refusal, and record it. Anything that is none is a bug, and passed on."""

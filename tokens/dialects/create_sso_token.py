@@ -28,8 +28,6 @@ from sso_portal.lib.text import why_not_text
 from tokens.dialects.base import (
     INVALID_FORM,
     LENGTH_REQUIRED,
-    LONGEST_BODY,
-    TOO_LARGE,
     TOO_MANY,
     Door,
     StrictFormParser,
@@ -80,9 +78,6 @@ class MultipartParser(StrictFormParser):
 
     def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> dict[str, str]:
         request: Request = (parser_context or {})["request"]
-        length = request.META.get("CONTENT_LENGTH") or "0"
-        if not length.isdigit() or int(length) > LONGEST_BODY:
-            raise Refused(TOO_LARGE)
         try:
             # In UTF-8 whatever the content type says: some of the charsets it may name cannot read text at all.
             parser = MultiPartParser(request.META, stream, request._request.upload_handlers, "utf-8")

@@ -28,7 +28,7 @@ from sso_portal.lib.encryption import decrypt, encrypt
 from sso_portal.lib.refusals import Refusal, Refused
 from sso_portal.lib.secrets import digest_of, new_secret
 from sso_portal.lib.text import why_not_text
-from tokens.dialects.base import LONGEST_BODY, TOO_LARGE, TOO_MANY, Door
+from tokens.dialects.base import TOO_MANY, Door
 from tokens.models import ADDRESS_LENGTH, RegisteredAddress, SigningPair, State, Use
 from tokens.signing_keys import signature_of
 
@@ -96,7 +96,6 @@ class SsoUrl(SignedUrlDoor):
     known: Known
 
     def admit(self, request: Request) -> None:
-        _refuse_large(request)
         date, authorization = _authorization_of(request)
         known = _look_up(authorization.api_key, request)
         pair = known.pair if known else None
@@ -155,13 +154,6 @@ def signature_for(date: str, *, shared_key: str) -> str:
 
 
 # --- Who calls -------------------------------------------------------------------------------------------------------
-
-
-def _refuse_large(request: Request) -> None:
-    """No body is read here; one that is too large, or of no length at all, is refused all the same."""
-    length = request.META.get("CONTENT_LENGTH") or "0"
-    if not length.isdigit() or int(length) > LONGEST_BODY:
-        raise Refused(TOO_LARGE)
 
 
 def _authorization_of(request: Request) -> tuple[str, Authorization]:

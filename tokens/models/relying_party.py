@@ -34,11 +34,11 @@ def why_not_address(url: str, *, origin: bool = False) -> str:
         parts = urlsplit(url)
         port = parts.port
     except ValueError:
-        return _("This is not an address.")
+        return _("Write a whole address, like https://crm.example.com/signed-in.")
     # Line ends and tabs too, which urlsplit passes over.
     is_plain = url.isascii() and url.isprintable() and NEVER_IN_ADDRESS.isdisjoint(url)
     if not parts.hostname or not is_plain or port == 0:
-        return _("This is not an address.")
+        return _("Write a whole address, like https://crm.example.com/signed-in.")
     is_local = parts.hostname in ("127.0.0.1", "::1", "localhost")
     if parts.scheme != "https" and not (parts.scheme == "http" and (settings.DEMO or is_local)):
         return _("The address must begin with https://.")
@@ -118,22 +118,20 @@ class RelyingParty(models.Model):
         return f"{self.name} ({self.identifier})"
 
     def clean(self) -> None:
+        wrong = {}
         if self.is_public and not self.needs_pkce:
-            raise ValidationError({"needs_pkce": _("A public relying party always uses PKCE.")})
+            wrong["needs_pkce"] = _("A public relying party always uses PKCE.")
         if self.is_public and self.pk and self.secrets.live().exists():
-            raise ValidationError(
-                {"is_public": _("It has secrets, which it could not keep: revoke them first.")}
-            )
+            wrong["is_public"] = _("It has secrets, which it could not keep: revoke them first.")
         if self.needs_pkce and self.pk and self.signing_pairs.live().exists():
-            why = _("Its signing pairs cannot use PKCE: revoke them first.")
-            raise ValidationError({"needs_pkce": why})
+            wrong["needs_pkce"] = _("Its signing pairs cannot use PKCE: revoke them first.")
         if self.refresh_hours is not None and not 1 <= self.refresh_hours <= LONGEST_REFRESH_HOURS:
-            why = _("From 1 hour to 90 days (2160).")
-            raise ValidationError({"refresh_hours": why})
+            wrong["refresh_hours"] = _("From 1 hour to 90 days (2160).")
         others = RelyingParty.objects.filter(client=self.client_id, receives_agents=True).exclude(pk=self.pk)
         if self.receives_agents and self.client_id and others.exists():
-            why = _("Another relying party of this client receives its agents.")
-            raise ValidationError({"receives_agents": why})
+            wrong["receives_agents"] = _("Another relying party of this client receives its agents.")
+        if wrong:
+            raise ValidationError(wrong)
 
     @property
     def named(self) -> str:

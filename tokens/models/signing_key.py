@@ -37,6 +37,9 @@ class SigningKey(models.Model):
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     signs_from = models.DateTimeField()
     published_until = models.DateTimeField(null=True)
+    is_withdrawn = models.BooleanField(
+        default=False, db_default=False
+    )  # it leaked: what it signed proves nothing
 
     objects = SigningKeyQuerySet.as_manager()
 

@@ -1,8 +1,10 @@
 """What is worth one use: a secret shown once, spent once, in whatever race and on whatever node."""
 
+from datetime import timedelta
 from typing import Any, Self, TypeVar
 
 from django.db import models
+from django.db.models import F
 from django.db.models.functions import Now
 
 from sso_portal.lib.secrets import digest_of
@@ -38,3 +40,13 @@ class SpentOnceQuerySet(models.QuerySet[T]):
     def spend(self, **noted: Any) -> bool:
         """Spend what `unspent` found, noting this in its row; at most one caller ever wins."""
         return self.update(redeemed_at=Now(), **noted) == 1
+
+    def end(self) -> int:
+        """Make worthless what was issued within the hour and waits to be spent; how many. They never count as spent.
+
+        (What lives longer than that belongs to a family, and ends with it.)
+        """
+        waiting = self.filter(
+            redeemed_at=None, expires_at__gt=Now(), issued_at__gt=Now() - timedelta(hours=1)
+        )
+        return waiting.update(expires_at=F("issued_at") + timedelta(milliseconds=1))

@@ -132,10 +132,10 @@ def test_members_and_invitations_of_other_groups_are_missing(method, stranger, a
 
 @pytest.mark.parametrize("method", ["get", "post"])
 def test_changes_ask_for_the_second_factor_again(method, group, owner, manager, invitation, visit_as):
-    as_owner = visit_as(owner, ago=301)
+    later = visit_as(owner, ago=301)
 
     for page in pages_of(group, manager.memberships.get(), invitation):
-        assert "/accounts/2fa/reauthenticate/" in getattr(as_owner, method)(page).headers["Location"]
+        assert "/accounts/2fa/reauthenticate/" in getattr(later, method)(page).headers["Location"]
     assert Membership.objects.count() == 2
 
 
@@ -187,18 +187,18 @@ def test_invite_says_when_the_mail_server_is_away(as_owner, address):
 
 
 def test_invite_keeps_what_was_typed_while_the_second_factor_is_asked(owner, address, visit_as):
-    as_owner = visit_as(owner, ago=301)
-    as_owner.post(address("invite/"), {"email": NEWCOMER, "role": "manager"})
+    later = visit_as(owner, ago=301)
+    later.post(address("invite/"), {"email": NEWCOMER, "role": "manager"})
 
     fresh = visit_as(owner)
-    fresh.cookies = as_owner.cookies
-    session = as_owner.session
+    fresh.cookies = later.cookies
+    session = later.session
     session["account_authentication_methods"] = [
         {"method": "mfa", "at": timezone.now().timestamp(), "type": "totp"}
     ]
     session.save()
 
-    assert f'value="{NEWCOMER}"' in page_of(as_owner.get(address("invite/")))
+    assert f'value="{NEWCOMER}"' in page_of(later.get(address("invite/")))
 
 
 def test_send_again_asks_and_sends(as_owner, invitation, address):

@@ -220,6 +220,16 @@ def test_remove_factor(do, agent):
     assert Event.objects.filter(action="agent.remove_factor").exists()
 
 
+@pytest.mark.parametrize("act", ["activation-code", "remove-factor"])
+def test_act_that_lets_somebody_in_anew_needs_a_fresh_second_factor(manager, visit_as, address, agent, act):
+    factories.AgentPasskeyFactory(agent=agent)
+
+    response = visit_as(manager, ago=301).post(f"{address}{act}/")
+
+    assert response["Location"].startswith("/accounts/2fa/reauthenticate/")
+    assert not Event.objects.exists()
+
+
 def test_page_tells_of_passkeys_and_when_they_were_used(see, agent):
     factories.AgentPasskeyFactory(agent=agent, name="Blue key")
 

@@ -117,6 +117,27 @@ def test_codes_come_on_a_sheet_and_work(send, agents, attempt):
     assert not any(code in str(list(Event.objects.values())) for code in codes)
 
 
+def test_codes_need_a_fresh_second_factor_and_are_asked_about_again(agents, manager, visit_as, group):
+    path, browser = f"/groups/{group.pk}/agents/bulk/", visit_as(manager, ago=301)
+    sent = {"act": "activation-codes", "agents": subjects(agents[:2]), "expected": 2}
+
+    response = browser.post(path, sent)
+
+    assert response["Location"].startswith("/accounts/2fa/reauthenticate/")
+    assert not Event.objects.exists()
+    visit_again(browser)
+    page = browser.get(path).content.decode()
+    assert "Give 2 agents activation codes" in page
+    assert not CODE.search(page)
+
+
+def visit_again(browser) -> None:
+    """The second factor is shown, just now."""
+    session = browser.session
+    session["account_authentication_methods"][0]["at"] += 301
+    session.save()
+
+
 def test_codes_are_given_to_at_most_200(send, told, group):
     names = [f"person-{n:04}" for n in range(201)]
     Agent.objects.bulk_create(

@@ -17,17 +17,11 @@ def keys_page(group):
 
 
 @pytest.fixture
-def console(owner, visit_as):
-    """The owner's browser; his second factor was shown just now."""
-    return visit_as(owner)
-
-
-@pytest.fixture
-def add(keys_page, console):
+def add(keys_page, as_owner):
     """Fill in the form; what is shown in the end."""
 
     def send(network: str, **fields) -> str:
-        response = console.post(f"{keys_page}addresses/new/", {"network": network} | fields, follow=True)
+        response = as_owner.post(f"{keys_page}addresses/new/", {"network": network} | fields, follow=True)
         return " ".join(response.content.decode().split())
 
     return send
@@ -150,11 +144,13 @@ def test_usual_network_is_not_asked_about(add, usual):
 # --- The own address -------------------------------------------------------------------------------------------------
 
 
-def test_own_address_is_told_and_filled_in_by_a_link(keys_page, console):
-    content = console.get(f"{keys_page}addresses/new/").content.decode()
+def test_own_address_is_told_and_filled_in_by_a_link(keys_page, as_owner):
+    content = as_owner.get(f"{keys_page}addresses/new/").content.decode()
     assert '<a href="?network=127.0.0.1">' in content
 
-    assert 'value="127.0.0.1"' in console.get(f"{keys_page}addresses/new/?network=127.0.0.1").content.decode()
+    assert (
+        'value="127.0.0.1"' in as_owner.get(f"{keys_page}addresses/new/?network=127.0.0.1").content.decode()
+    )
 
 
 # --- Removing --------------------------------------------------------------------------------------------------------
@@ -165,27 +161,29 @@ def rule(group):
     return factories.AddressRuleFactory(group=group, network="203.0.113.0/24", note="Leeds")
 
 
-def test_removing_the_last_network_tells_that_nobody_can_call(rule, keys_page, console):
-    response = console.get(f"{keys_page}addresses/{rule.pk}/remove/").content.decode()
+def test_removing_the_last_network_tells_that_nobody_can_call(rule, keys_page, as_owner):
+    response = as_owner.get(f"{keys_page}addresses/{rule.pk}/remove/").content.decode()
 
     assert "It is the last one. Without it nobody can call" in response
     assert listed() == ["203.0.113.0/24"]
 
 
-def test_removing_one_of_several_does_not(rule, group, keys_page, console):
+def test_removing_one_of_several_does_not(rule, group, keys_page, as_owner):
     factories.AddressRuleFactory(group=group)
 
-    assert "It is the last one" not in console.get(f"{keys_page}addresses/{rule.pk}/remove/").content.decode()
+    assert (
+        "It is the last one" not in as_owner.get(f"{keys_page}addresses/{rule.pk}/remove/").content.decode()
+    )
 
 
-def test_removing_one_inside_another_tells_that_nobody_loses_anything(rule, group, keys_page, console):
+def test_removing_one_inside_another_tells_that_nobody_loses_anything(rule, group, keys_page, as_owner):
     factories.AddressRuleFactory(group=group, network="203.0.0.0/16")
 
-    assert "nobody loses anything" in console.get(f"{keys_page}addresses/{rule.pk}/remove/").content.decode()
+    assert "nobody loses anything" in as_owner.get(f"{keys_page}addresses/{rule.pk}/remove/").content.decode()
 
 
-def test_network_is_removed(rule, keys_page, console):
-    response = console.post(f"{keys_page}addresses/{rule.pk}/remove/", follow=True)
+def test_network_is_removed(rule, keys_page, as_owner):
+    response = as_owner.post(f"{keys_page}addresses/{rule.pk}/remove/", follow=True)
 
     assert "203.0.113.0/24 was taken off the list." in response.content.decode()
     assert not listed()
@@ -193,10 +191,10 @@ def test_network_is_removed(rule, keys_page, console):
 
 
 @pytest.mark.parametrize("method", ["get", "post"])
-def test_network_of_another_group_is_missing(method, other_group, keys_page, console):
+def test_network_of_another_group_is_missing(method, other_group, keys_page, as_owner):
     foreign = factories.AddressRuleFactory(group=other_group)
 
-    assert getattr(console, method)(f"{keys_page}addresses/{foreign.pk}/remove/").status_code == 404
+    assert getattr(as_owner, method)(f"{keys_page}addresses/{foreign.pk}/remove/").status_code == 404
     assert listed()
 
 
@@ -218,8 +216,8 @@ def test_trying_an_address_tells_whether_it_is_let_in(rule, keys_page, auditor, 
     assert answer in visit_as(auditor).get(keys_page, {"address": address}).content.decode()
 
 
-def test_trying_an_address_on_an_empty_list_is_no(keys_page, console):
-    assert "No: the list is empty." in console.get(keys_page, {"address": "203.0.113.7"}).content.decode()
+def test_trying_an_address_on_an_empty_list_is_no(keys_page, as_owner):
+    assert "No: the list is empty." in as_owner.get(keys_page, {"address": "203.0.113.7"}).content.decode()
 
 
 # --- The list --------------------------------------------------------------------------------------------------------
@@ -243,11 +241,11 @@ def test_size_is_told_in_words(network, size):
     assert size_of(network_of(network)) == size
 
 
-def test_networks_are_in_order_each_with_the_one_around_it(group, keys_page, console):
+def test_networks_are_in_order_each_with_the_one_around_it(group, keys_page, as_owner):
     for network in ("2001:db8::/48", "203.0.113.7/32", "203.0.113.0/28", "203.0.0.0/16", "198.51.100.0/24"):
         factories.AddressRuleFactory(group=group, network=network)
 
-    rules = console.get(keys_page).context["rules"]
+    rules = as_owner.get(keys_page).context["rules"]
 
     assert [(rule.name, rule.inside) for rule in rules] == [
         ("198.51.100.0/24", ""),

@@ -10,6 +10,7 @@ from django.utils import timezone
 from accounts.models import Event, Outcome
 from groups.models import AgentSession, EndReason
 from tests import factories
+from tests.reading import page_of
 from tokens.changing_bus import MOST_ADDRESSES
 from tokens.connecting import connect_by_password, connect_by_session
 from tokens.models import BusAddress, BusSettings, TokenFamily
@@ -24,19 +25,9 @@ def bus_page(group) -> str:
 
 
 @pytest.fixture
-def console(owner, visit_as):
-    """The owner's browser; his second factor was shown just now."""
-    return visit_as(owner)
-
-
-def words_of(response) -> str:
-    return " ".join(response.content.decode().split())
-
-
-@pytest.fixture
-def add(bus_page, console):
+def add(bus_page, as_owner):
     """Fill in the form; where it leads."""
-    return lambda address, use="origin": console.post(
+    return lambda address, use="origin": as_owner.post(
         f"{bus_page}addresses/new/", {"use": use, "address": address}
     )
 
@@ -71,12 +62,12 @@ def test_changes_ask_for_the_second_factor_again(owner, visit_as, bus_page, what
     assert "reauthenticate" in response["Location"]
 
 
-def test_page_costs_few_queries_however_long_its_lists(console, bus_page, group):
+def test_page_costs_few_queries_however_long_its_lists(as_owner, bus_page, group):
     for number in range(40):
         factories.BusAddressFactory(group=group, address=f"https://host{number}.example")
 
     with CaptureQueriesContext(connection) as queries:
-        assert console.get(bus_page).status_code == 200
+        assert as_owner.get(bus_page).status_code == 200
     assert len(queries) <= 15
 
 
@@ -135,7 +126,7 @@ def test_address_is_registered_once(add):
     response = add("https://crm.example.com")
 
     assert response.status_code == 409
-    assert "on the list already" in words_of(response)
+    assert "on the list already" in page_of(response)
     assert BusAddress.objects.count() == 1
     assert Event.objects.get(outcome=Outcome.REFUSED).reason == "listed_already"
 
@@ -148,57 +139,57 @@ def test_list_has_an_end(add, group):
     assert add("https://crm.example.com/in", "redirect").status_code == 303
 
 
-def test_address_is_removed_after_asking(console, bus_page, group):
+def test_address_is_removed_after_asking(as_owner, bus_page, group):
     row = factories.BusAddressFactory(group=group)
     where = f"{bus_page}addresses/{row.pk}/remove/"
-    assert "can no longer open the bus" in words_of(console.get(where))
+    assert "can no longer open the bus" in page_of(as_owner.get(where))
 
-    console.post(where)
+    as_owner.post(where)
 
     assert not BusAddress.objects.exists()
     assert Event.objects.get(action="bus.remove_address").details["address"] == row.address
-    assert console.post(where).status_code == 404
+    assert as_owner.post(where).status_code == 404
 
 
-def test_address_of_another_group_is_missing(console, bus_page, other_group):
+def test_address_of_another_group_is_missing(as_owner, bus_page, other_group):
     row = factories.BusAddressFactory(group=other_group)
 
-    assert console.post(f"{bus_page}addresses/{row.pk}/remove/").status_code == 404
+    assert as_owner.post(f"{bus_page}addresses/{row.pk}/remove/").status_code == 404
     assert BusAddress.objects.exists()
 
 
 # --- Settings --------------------------------------------------------------------------------------------------------
 
 
-def test_settings_are_changed_and_written_down(console, bus_page, group):
-    console.post(f"{bus_page}settings/", {"refresh_hours": 48, "legacy_days": 90})
+def test_settings_are_changed_and_written_down(as_owner, bus_page, group):
+    as_owner.post(f"{bus_page}settings/", {"refresh_hours": 48, "legacy_days": 90})
 
     terms = BusSettings.objects.get(group=group)
     assert (terms.refresh_hours, terms.gives_legacy_token, terms.legacy_days) == (48, False, 90)
     assert Event.objects.get().details == {"refresh_hours": [12, 48]}
 
 
-def test_legacy_token_is_switched_on_with_a_warning_on_the_page(console, bus_page, group):
+def test_legacy_token_is_switched_on_with_a_warning_on_the_page(as_owner, bus_page, group):
     form = {"refresh_hours": 12, "gives_legacy_token": "on", "legacy_days": 30}
-    console.post(f"{bus_page}settings/", form)
+    as_owner.post(f"{bus_page}settings/", form)
 
     assert BusSettings.objects.get(group=group).gives_legacy_token
-    assert "Whoever copies it is the agent for as long" in words_of(console.get(bus_page))
+    assert "Whoever copies it is the agent for as long" in page_of(as_owner.get(bus_page))
 
 
-def test_legacy_token_is_refused_to_the_card_industry(console, bus_page, group):
+def test_legacy_token_is_refused_to_the_card_industry(as_owner, bus_page, group):
     type(group).objects.update(password_profile="pci", needs_second_factor=True, idle_minutes=15)
 
     form = {"refresh_hours": 12, "gives_legacy_token": "on", "legacy_days": 30}
-    response = console.post(f"{bus_page}settings/", form)
+    response = as_owner.post(f"{bus_page}settings/", form)
 
     assert response.status_code == 400
-    assert "no long-lived token" in words_of(response)
+    assert "no long-lived token" in page_of(response)
     assert not BusSettings.objects.exists()
 
 
-def test_nothing_changed_writes_nothing(console, bus_page):
-    console.post(f"{bus_page}settings/", {"refresh_hours": 12, "legacy_days": 90})
+def test_nothing_changed_writes_nothing(as_owner, bus_page):
+    as_owner.post(f"{bus_page}settings/", {"refresh_hours": 12, "legacy_days": 90})
 
     assert not BusSettings.objects.exists()
     assert not Event.objects.exists()
@@ -216,8 +207,8 @@ def test_nothing_changed_writes_nothing(console, bus_page):
     ],
     ids=str,
 )
-def test_settings_that_cannot_be_are_refused(console, bus_page, form):
-    response = console.post(f"{bus_page}settings/", form)
+def test_settings_that_cannot_be_are_refused(as_owner, bus_page, form):
+    response = as_owner.post(f"{bus_page}settings/", form)
 
     assert 'aria-invalid="true"' in response.content.decode()
     assert not BusSettings.objects.exists()
@@ -234,12 +225,12 @@ def connected(group, agent, caller):
     )
 
 
-def test_sign_ins_that_go_on_are_counted(console, bus_page, connected):
-    assert "1 sign-in" in words_of(console.get(bus_page))
+def test_sign_ins_that_go_on_are_counted(as_owner, bus_page, connected):
+    assert "1 sign-in" in page_of(as_owner.get(bus_page))
 
 
 @pytest.mark.parametrize("how", ["revoked", "over", "session ended"])
-def test_sign_ins_that_ended_are_not_counted(console, bus_page, connected, how):
+def test_sign_ins_that_ended_are_not_counted(as_owner, bus_page, connected, how):
     families = TokenFamily.objects.all()
     if how == "revoked":
         families.revoke("signed_out")
@@ -248,19 +239,19 @@ def test_sign_ins_that_ended_are_not_counted(console, bus_page, connected, how):
     else:
         AgentSession.objects.all().end(EndReason.ENDED)
 
-    assert "0 sign-ins" in words_of(console.get(bus_page))
+    assert "0 sign-ins" in page_of(as_owner.get(bus_page))
 
 
 def test_all_are_ended_with_the_sessions_that_no_browser_holds(
-    console, bus_page, connected, group, agent, caller
+    as_owner, bus_page, connected, group, agent, caller
 ):
     own = factories.AgentSessionFactory(agent=agent, secret="as_own")
     row = AgentSession.objects.select_related("agent__group").get(pk=own.pk)
     row.now = timezone.now()
     connect_by_session(row, group=group, app="", caller=caller)
-    assert "2 sign-ins over the bus end" in words_of(console.get(f"{bus_page}end/"))
+    assert "2 sign-ins over the bus end" in page_of(as_owner.get(f"{bus_page}end/"))
 
-    console.post(f"{bus_page}end/")
+    as_owner.post(f"{bus_page}end/")
 
     assert set(TokenFamily.objects.values_list("end_reason", flat=True)) == {"replaced"}
     connected.family.session.refresh_from_db()
@@ -269,12 +260,12 @@ def test_all_are_ended_with_the_sessions_that_no_browser_holds(
     assert Event.objects.get(action="bus.end_all").details == {"sign_ins": 2}
 
 
-def test_other_groups_sign_ins_go_on(console, bus_page, connected, other_group, caller):
+def test_other_groups_sign_ins_go_on(as_owner, bus_page, connected, other_group, caller):
     factories.AgentFactory(group=other_group, username="bob")
     elsewhere = connect_by_password(
         group=other_group, typed="bob", password=factories.PASSWORD, app="", replaces="", caller=caller
     )
 
-    console.post(f"{bus_page}end/")
+    as_owner.post(f"{bus_page}end/")
 
     assert TokenFamily.objects.get(revoked_at=None) == elsewhere.family

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from accounts.models import Event, Outcome, Tally
 from sso_portal.lib.secrets import digest_of
+from sso_portal.lib.web import LONGEST_FORM
 from tests import factories
 from tests.conftest import PORTAL
-from tokens.dialects.base import LONGEST_BODY
 from tokens.models import ApiCredential, CredentialAddress, PersonToken, PersonUse
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("credential")]
@@ -394,9 +394,9 @@ def test_other_bodies_are_refused(send, content_type):
 
 @pytest.mark.parametrize("content_type", [FORM, "multipart/form-data; boundary=x"])
 def test_body_that_is_too_large_is_refused(send, content_type):
-    response = send(b"a" * (LONGEST_BODY + 1), content_type=content_type)
+    response = send(b"a" * (LONGEST_FORM + 1), content_type=content_type)
 
-    assert_error(response, 413, "The body is larger than 1 MiB.")
+    assert_error(response, 413, "The form is larger than 64 KiB.")
 
 
 PART = b'Content-Disposition: form-data; name="a"\r\n\r\n1\r\n--x\r\n'

@@ -23,7 +23,7 @@ from groups.models import Client as Company
 from groups.models import Entitlement, Group
 from tests import factories
 from tests.conftest import PORTAL
-from tests.tokens.test_queries import Statements
+from tests.tokens.statements import Statements
 from tokens.dialects.sso_url import signature_for
 from tokens.models import RegisteredAddress, RelyingParty, SigningPair
 from tokens.signing_keys import public_pem

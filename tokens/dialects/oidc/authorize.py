@@ -2,14 +2,12 @@
 
 from contextlib import nullcontext
 from datetime import timedelta
-from typing import Any
 from urllib.parse import urlencode
 
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, OuterRef
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
 from django.views.decorators.clickjacking import xframe_options_exempt
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
@@ -44,6 +42,7 @@ from tokens.dialects.oidc.requests import (
     marked,
     sender_of,
 )
+from tokens.handing_off import post_form
 from tokens.id_tokens import id_token
 from tokens.issuing import ACTION, CallContext, IssuedLogin, issue
 from tokens.logins import call_of, login_of
@@ -265,19 +264,12 @@ def _send_back(request: HttpRequest, sender: Sender, told: dict[str, str]) -> Ht
     """The answer, at the registered address, in the response mode that was asked for."""
     told = told | ({"state": sender.state} if sender.state else {}) | {"iss": settings.PORTAL_URL}
     if sender.mode == FORM_POST:
-        response = _form_post(request, sender, told)
+        client = sender.relying_party.client
+        response = post_form(request, client, address=sender.redirect_uri, fields=told)
+        if is_framed(request):  # silent, and by the application itself
+            allow_frames_of(response, [origin_of(sender.redirect_uri)])
     else:
         glue = "#" if sender.mode == FRAGMENT else "&" if "?" in sender.redirect_uri else "?"
         response = see_other(f"{sender.redirect_uri}{glue}{urlencode(told)}")
     response.headers["Referrer-Policy"] = NO_REFERRER
-    return response
-
-
-def _form_post(request: HttpRequest, sender: Sender, told: dict[str, Any]) -> HttpResponse:
-    client = sender.relying_party.client
-    context = {"action": sender.redirect_uri, "fields": told, "client_name": client.name}
-    response = render(request, "tokens/form_post.html", context)
-    allow_forms_to(response, [*client.origins, origin_of(sender.redirect_uri)])
-    if is_framed(request):  # silent, and by the application itself
-        allow_frames_of(response, [origin_of(sender.redirect_uri)])
     return response

@@ -28,6 +28,8 @@ class Discovery(OpenToOrigins):
         keep_for(response, seconds=KEPT)
         return response
 
+    head = get
+
 
 class Keys(OpenToOrigins):
     """`/.well-known/jwks.json`: what others check the portal's signatures with (RFC 7517)."""
@@ -39,6 +41,8 @@ class Keys(OpenToOrigins):
         keep_for(response, seconds=KEPT)
         return response
 
+    head = get
+
 
 class AnswersKey(OAuthDoor):
     """`/.well-known/answers.pem`: the public half of what answers are signed with (LicenseSignature), by itself."""
@@ -49,6 +53,8 @@ class AnswersKey(OAuthDoor):
         response = HttpResponse(signing_keys.public_pem(), content_type="application/x-pem-file")
         keep_for(response, seconds=KEPT)
         return response
+
+    head = get
 
 
 def metadata() -> dict[str, Any]:

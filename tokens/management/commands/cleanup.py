@@ -31,7 +31,6 @@ from tokens.models import (
 BATCH = 1000  # rows
 PAUSE = 0.02  # seconds between two batches, in which others write
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
-KEYS_KEPT = timedelta(days=400)  # as long as events, which may speak of what they signed
 
 
 class Command(BaseCommand):
@@ -55,7 +54,8 @@ class Command(BaseCommand):
         sessions = AgentSession.objects.filter(~Exists(families))
         self._delete("agent sessions", sessions, "ends_at", long_ago)
         self._delete("sessions of client people", ClientSession.objects.all(), "ends_at", long_ago)
-        self._delete("signing keys", SigningKey.objects.all(), "published_until", now - KEYS_KEPT)
+        # As long as events, which may speak of what they signed.
+        self._delete("signing keys", SigningKey.objects.all(), "published_until", now - settings.EVENTS_KEPT)
         idle = now - settings.ADMINISTRATOR_IDLE
         self._delete("administrator sessions", AdministratorSession.objects.all(), "ends_at", now)
         self._delete("idle administrator sessions", AdministratorSession.objects.all(), "last_seen_at", idle)

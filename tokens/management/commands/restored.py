@@ -1,7 +1,7 @@
 """`manage.py restored`: to be run once, when the database came from a backup, before anybody is let in."""
 
 import sys
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -14,7 +14,8 @@ from tokens.restoring import Restored, restored, time_of_backup
 
 UNKNOWN = """\
 Nobody told what was revoked since then. Unless you know that nothing was, go through these, or run this again with
---events and the server's log, or with --careful:
+the server's log, or with --careful:
+  restored --since {since} --events FILE
   agents who were suspended or disabled, whose end date or clients changed, who chose a new password
   keys, secrets and credentials of software that were revoked or rotated; addresses that were taken off lists
   groups and clients that were stopped or paused; entitlements that were withdrawn
@@ -39,7 +40,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--since",
             metavar="TIME",
-            help="when the backup was made, like 2026-01-31T02:00:00Z; without it, the time of its newest event",
+            help="when the backup was made (2026-01-31T02:00:00Z); else as an earlier run took it, or the newest event",
         )
         parser.add_argument(
             "--careful",
@@ -49,17 +50,39 @@ class Command(BaseCommand):
 
     def handle(self, *, events: list[str], since: str | None, careful: bool, **_: Any) -> None:
         moment = _moment(since) if since else time_of_backup()
-        changes = [change for name in events for change in _read(name, since=moment)]
+        changes = [change for name in events for change in _read(name)]
         done = restored(changes, since=moment, careful=careful, by=operator(), caller=from_the_command_line())
-        self.stdout.write(f"The backup is taken to be of {moment:%Y-%m-%dT%H:%M:%SZ}.\n\nEnded:")
+        self.stdout.write(f"The backup is taken to be of {_told(moment)}.\n\nEnded:")
         self.stdout.write(told(done.ended))
         self._tell(done)
-        if not events and not careful:
-            self.stdout.write(f"\n{UNKNOWN}")
+        if events:
+            self._warn(done, read=len(changes))
+        if not done.later and not careful:
+            self.stdout.write(f"\n{UNKNOWN.format(since=_told(moment))}")
         self.stdout.write(
             "\nLinks to reset a password that were used since then would work again for up to three days: change "
             "SECRET_KEY, without a fallback, before the servers start."
         )
+
+    def _warn(self, done: Restored, *, read: int) -> None:
+        """Say so where the log and the moment hardly belong together."""
+        if not read:
+            self.stdout.write(
+                "\nWARNING: no change could be read from what was given. Is it the server's log, as JSON?"
+            )
+        elif not done.later:
+            self.stdout.write(
+                f"\nWARNING: {read:,} changes were read, and NONE that this database lacks is later than "
+                f"{_told(done.since)}. Nothing was revoked again."
+            )
+        if done.earlier:
+            first = done.earlier[0].at
+            self.stdout.write(
+                f"\nWARNING: {len(done.earlier):,} changes before {_told(done.since)} are not in this database "
+                f"either, the first of {_told(first)}. If the backup is older than that, or the server or the worker "
+                "was started before this command, run this again, with the time of the backup:\n"
+                f"  restored --since {_told(first)} --events FILE"
+            )
 
     def _tell(self, done: Restored) -> None:
         for title, lines in (
@@ -84,11 +107,15 @@ def _moment(text: str) -> datetime:
     return moment
 
 
-def _read(name: str, *, since: datetime) -> list[Change]:
+def _told(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _read(name: str) -> list[Change]:
     if name == "-":
-        return read_changes(sys.stdin, since=since)
+        return read_changes(sys.stdin)
     try:
         with open(name, encoding="utf-8", errors="replace") as lines:
-            return read_changes(lines, since=since)
+            return read_changes(lines)
     except OSError as error:
         raise CommandError(f"{name} cannot be read: {error.strerror}.") from error

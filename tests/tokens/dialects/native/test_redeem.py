@@ -12,6 +12,7 @@ from accounts.models import Event, Outcome, Tally
 from groups.models import Agent
 from tests import factories
 from tests.conftest import PORTAL
+from tests.tokens.asking import basic
 from tests.tokens.circumstances import STOPS, age, name_of
 from tokens.issuing import CallContext
 from tokens.models import Kind, LoginToken, RelyingPartySecret
@@ -20,10 +21,6 @@ pytestmark = pytest.mark.django_db
 
 PATH = "/api/v1/tokens/redeem"
 PROBLEM = {"type", "title", "status", "code", "detail", "request_id"}
-
-
-def basic(name: str, password: str) -> str:
-    return "Basic " + base64.b64encode(f"{name}:{password}".encode()).decode()
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from schemathesis.specs.openapi.checks import (
 
 from sso_portal.wsgi import application
 from tests import factories
-from tests.tokens.dialects.native.test_redeem import basic
+from tests.tokens.asking import basic
 from tokens.dialects.native.document import document
 
 pytestmark = pytest.mark.django_db

@@ -11,7 +11,7 @@ from django.urls import resolve
 
 from tests import factories
 from tests.tokens.dialects.oidc.parties import assert_oauth_error, basic, read_id_token
-from tests.tokens.test_queries import Statements
+from tests.tokens.statements import Statements
 from tokens import signing_keys
 from tokens.issuing import CallContext
 from tokens.models import RelyingParty, SigningKey, Use
@@ -159,6 +159,14 @@ def test_it_may_be_kept_for_a_while(client, path, slash):
     assert response.status_code == 200
     assert response.headers["Cache-Control"] == "public, max-age=300"
     assert not response.cookies
+
+
+@pytest.mark.parametrize("path", [CONFIGURATION, SERVER, KEYS, PEM])
+def test_head_is_answered_as_get_is(client, path):
+    asked, read = client.head(path), client.get(path)
+
+    assert (asked.status_code, asked.content) == (200, b"")
+    assert asked["Content-Type"] == read["Content-Type"]
 
 
 @pytest.mark.parametrize("path", [CONFIGURATION, SERVER, KEYS, PEM])

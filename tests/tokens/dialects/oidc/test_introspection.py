@@ -9,7 +9,7 @@ from django.utils import timezone
 from groups.models import AgentSession, EndReason
 from tests.tokens.circumstances import STOPS, name_of
 from tests.tokens.dialects.oidc.parties import SCOPE, assert_oauth_error, basic
-from tests.tokens.test_queries import Statements
+from tests.tokens.statements import Statements
 from tokens.models import RelyingPartySecret, TokenFamily
 
 pytestmark = pytest.mark.django_db

@@ -5,7 +5,7 @@ from django.db import connection
 
 from accounts.models import Event
 from tests.tokens.dialects.oidc.parties import assert_oauth_error, basic
-from tests.tokens.test_queries import Statements
+from tests.tokens.statements import Statements
 from tokens.models import RelyingPartySecret, TokenFamily
 
 pytestmark = pytest.mark.django_db

@@ -11,7 +11,7 @@ from groups.models import Agent, AgentSession, EndReason
 from tests import factories
 from tests.tokens.circumstances import STOPS, name_of
 from tests.tokens.dialects.oidc.parties import FORM, assert_oauth_error
-from tests.tokens.test_queries import Statements
+from tests.tokens.statements import Statements
 from tokens import families
 from tokens.issuing import CallContext
 from tokens.models import AccessToken, RelyingParty, TokenFamily, Use
