@@ -22,28 +22,24 @@ A_HUNDRED_THOUSAND = {
 
 
 def a_hundred_thousand(begin: datetime) -> None:
-    """Write events of most of a day, ten thousand by each statement."""
+    """Write events of most of a day, in the database."""
     with connection.cursor() as cursor:
-        for first in range(0, 100_000, 10_000):
-            cursor.execute(
-                f"""WITH RECURSIVE number(n) AS (
-                        SELECT {first} UNION ALL SELECT n + 1 FROM number WHERE n < {first} + 9999
-                    )
-                    INSERT INTO accounts_event (id, at, reference, door, actor, action, outcome, reason,
-                        client, agent, object, address, agent_header, details)
-                    SELECT n + 1, {A_HUNDRED_THOUSAND[connection.vendor]}, 'R', 'agents', 'agent:a',
-                        'login.issue', 'ok', '', 'demoaws', 'a', 'token:0123456789ab', '203.0.113.9', 'Mozilla',
-                        '{{"kind": "pop"}}'
-                    FROM number""",
-                [begin.strftime("%Y-%m-%d %H:%M:%S")],
-            )
+        cursor.execute(
+            f"""WITH RECURSIVE number(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM number WHERE n < 99999)
+                INSERT INTO accounts_event (id, at, reference, door, actor, action, outcome, reason,
+                    client, agent, object, address, agent_header, details)
+                SELECT n + 1, {A_HUNDRED_THOUSAND[connection.vendor]}, 'R', 'agents', 'agent:a',
+                    'login.issue', 'ok', '', 'demoaws', 'a', 'token:0123456789ab', '203.0.113.9', 'Mozilla',
+                    '{{"kind": "pop"}}'
+                FROM number""",
+            [begin.strftime("%Y-%m-%d %H:%M:%S")],
+        )
 
 
 def test_one_byte_one_row_less_one_row_more_are_found_in_a_hundred_thousand():
     begin = days_ago(2)
     a_hundred_thousand(begin)
     seal()
-    assert faults() == []
 
     with without_triggers():
         Event.objects.filter(pk=500).update(address="203.0.113.8")

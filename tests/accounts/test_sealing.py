@@ -111,7 +111,7 @@ def test_anchor_is_the_same_on_every_database(monkeypatch):
     assert only.anchor == "beef0a6d8028bbad6a4d3a5fa151fc15b81176f8404cb814d4aa52ce15f167f8"
 
 
-OF_ONE_DAY = {"since": days_ago(1), "until": days_ago(1, hours=1)}
+IN_2099 = datetime(2099, 1, 1, 1, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
@@ -121,27 +121,32 @@ OF_ONE_DAY = {"since": days_ago(1), "until": days_ago(1, hours=1)}
         {"number": 1},
         {"number": 5},
         {"previous": NOTHING},
-        {"since": days_ago(1, seconds=1)},
-        {"until": days_ago(0, hours=1)},
-        {"until": timezone.now() + timedelta(days=365), "sealed_at": timezone.now() + timedelta(days=365)},
-        {"sealed_at": timezone.now() + timedelta(days=365)},
-        {"sealed_at": days_ago(1, hours=2)},
+        {"since": timedelta(seconds=1)},
+        {"until": timedelta(days=1, seconds=1)},
+        {"until": IN_2099, "sealed_at": IN_2099},
+        {"sealed_at": IN_2099},
+        {"sealed_at": timedelta(hours=2)},
     ],
 )
 def test_seal_out_of_turn_is_refused(change):
     """Whoever may add rows could seal what he dates back, or end sealing for good."""
-    written(days_ago(2, hours=23))
-    seal()
-    with without_triggers():
-        Seal.objects.filter(number__gt=2).delete()
-    last = last_link()
-    said = {"number": 3, "previous": last.anchor, "sealed_at": timezone.now(), **OF_ONE_DAY}
-    forged = Seal(version=1, events=0, digest="0" * 64, rows=b"", **(said | change))
-    forged.anchor = anchor_of(forged)
+    written(days_ago(2, hours=1))
+    looks = iter(range(3))
+    seal(is_stopping=lambda: next(looks) == 2)
+    last, begin = last_link(), days_ago(1)
+    assert last.until == begin
+    in_turn = {
+        "number": last.number + 1,
+        "previous": last.anchor,
+        "since": begin,
+        "until": begin + timedelta(hours=1),
+        "sealed_at": timezone.now(),
+    }
+    changed = {name: begin + to if isinstance(to, timedelta) else to for name, to in change.items()}
 
-    assert (last.number, last.until) == (2, days_ago(1))
     with pytest.raises(DatabaseError, match="follows the last one"), transaction.atomic():
-        forged.save(force_insert=True)
+        Seal.objects.create(version=1, events=0, digest="", rows=b"", anchor="a", **(in_turn | changed))
+    Seal.objects.create(version=1, events=0, digest="", rows=b"", anchor="a", **in_turn)
 
 
 def test_seal_that_the_database_refuses_ends_sealing_aloud(monkeypatch):

@@ -13,7 +13,7 @@ from groups.console.access import group_page, show
 from groups.console.overview import DAY, addresses_of, happening_in
 from groups.models import Group, Membership
 from tokens.keys import keys_of
-from tokens.models import ApiKey, GroupKey, Handoff, PlatformKey, State
+from tokens.models import ApiKey, Handoff, PlatformKey
 
 
 @group_page()
@@ -50,7 +50,8 @@ def untold(group: Group) -> list[dict[str, Any]]:
     ]
 
 
-def ending_keys(group: Group) -> list[GroupKey]:
+def ending_keys(group: Group) -> list[dict[str, Any]]:
     """The group's live keys, of either kind, that end soon, or are so old that they ought to be replaced."""
-    live = [key for kind in (PlatformKey, ApiKey) for key in keys_of(group, kind).live().order_by("pk")]
-    return [key for key in live if key.state == State.ENDING or key.is_old]
+    told = ("name", "prefix", "created_at", "expires_at")
+    platform, native = (keys_of(group, kind).to_replace().values(*told) for kind in (PlatformKey, ApiKey))
+    return [dict(row) for row in platform.union(native, all=True).order_by("created_at")]

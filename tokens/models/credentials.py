@@ -80,6 +80,11 @@ class CredentialQuerySet(models.QuerySet[C]):
         """Those that open their door now."""
         return self.filter(revoked_at=None).filter(Q(expires_at=None) | Q(expires_at__gt=Now()))
 
+    def to_replace(self) -> Self:
+        """The live ones that end soon, or are so old that a new one ought to be made."""
+        is_old = Q(created_at__lt=Now() - OLD_AFTER)
+        return self.live().filter(Q(expires_at__lte=Now() + ENDS_SOON) | is_old)
+
     def shown(self, secret: str) -> Self:
         """The live credential with this secret."""
         return self.live().filter(digest=digest_of(secret))

@@ -40,14 +40,14 @@ def test_keys_to_look_after_are_those_that_end_soon_or_are_old(group, fields, is
     key = factories.PlatformKeyFactory(group=group)
     type(key).objects.filter(pk=key.pk).update(**moments)
 
-    assert ending_keys(group) == ([key] if is_listed else [])
+    assert [told["prefix"] for told in ending_keys(group)] == ([key.prefix] if is_listed else [])
 
 
 def test_old_key_of_the_native_api_is_listed_too(group):
     key = factories.ApiKeyFactory(group=group)
     type(key).objects.update(created_at=timezone.now() - timedelta(days=336))
 
-    assert ending_keys(group) == [key]
+    assert [told["prefix"] for told in ending_keys(group)] == [key.prefix]
 
 
 def test_key_of_another_group_is_not_listed(other_group, told):

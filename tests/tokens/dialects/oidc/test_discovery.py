@@ -223,9 +223,9 @@ def test_origin_of_an_inactive_party_counts_for_nothing(client, registered):
 @pytest.mark.parametrize(
     ("path", "methods"),
     [
-        (CONFIGURATION, "GET"),
-        (SERVER, "GET"),
-        (KEYS, "GET"),
+        (CONFIGURATION, "GET, HEAD"),
+        (SERVER, "GET, HEAD"),
+        (KEYS, "GET, HEAD"),
         ("/oauth/token", "POST"),
         ("/oauth/userinfo", "GET, POST"),
     ],
