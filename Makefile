@@ -109,7 +109,7 @@ check-imports: $(DEVELOPMENT)
 	$(PYTHON) -c 'from importlinter.cli import lint_imports_command; lint_imports_command()'
 
 check-templates: $(DEVELOPMENT)
-	$(PYTHON) -m djlint --quiet --check $(TEMPLATES)
+	$(PYTHON) -m djlint --check $(TEMPLATES)
 	$(PYTHON) -m djlint --quiet --lint $(TEMPLATES)
 
 check-migrations: $(DEVELOPMENT)
