@@ -1,9 +1,12 @@
 """SQL that Django 5.2 does not word for both databases."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
 from django.db import connection
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Aggregate, BigIntegerField, Func, TextField
 
 
@@ -50,3 +53,22 @@ def be_patient(longest: timedelta) -> None:
         with connection.cursor() as cursor:
             for name in ("statement_timeout", "lock_timeout"):
                 cursor.execute("SELECT set_config(%s, %s, true)", [name, milliseconds])
+
+
+@contextmanager
+def unhurried(connection: BaseDatabaseWrapper) -> Iterator[None]:
+    """For as long as this lasts, let a statement of this connection take what it takes; locks are waited for as ever.
+
+    For work that no request waits for. Not by way of a pooler, which would hand the connection on as it is.
+    """
+    if connection.vendor != "postgresql":
+        yield
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("SET statement_timeout = 0")
+    try:
+        yield
+    finally:
+        if connection.is_usable():
+            with connection.cursor() as cursor:
+                cursor.execute("RESET statement_timeout")

@@ -6,8 +6,8 @@ from urllib.parse import urlencode
 from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
 
 from tests import factories
-from tests.faults.load import Answer, Line, cookies_in, hidden_field
-from tests.faults.world import PORTAL_HOST
+from tests.live.load import Answer, Line, cookies_in, hidden_field
+from tests.live.world import PORTAL_HOST
 
 OWNER = "owner@portal.test"
 STEP = 30  # seconds of a code

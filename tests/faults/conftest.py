@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.environment import ROOT
-from tests.faults.report import Table
-from tests.faults.world import World, started
+from tests.live.report import Table
+from tests.live.world import World, started
 
 LOGS, TABLE = ROOT / "var" / "faults", ROOT / "var" / "faults.md"
 
@@ -27,8 +27,8 @@ def world() -> Iterator[World]:
     # Not pytest's own folder: PostgreSQL and nginx run as other users, who must get there.
     folder = Path(os.environ["PORTAL_UNDER_TEST"]) / "world"
     folder.mkdir(mode=0o755)
-    with started(folder, LOGS) as world:
-        world.people = json.loads(world.python("-m", "tests.faults.people"))
+    with started(folder, LOGS, small_disk=True) as world:
+        world.people = json.loads(world.python("-m", "tests.live.people"))
         yield world
 
 

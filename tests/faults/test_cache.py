@@ -5,9 +5,9 @@ import socket
 import time
 
 from tests.faults.administrators import code_now, sign_in_administrator, wait_for_new_code
-from tests.faults.load import Answer, Line
-from tests.faults.report import Case, Table
-from tests.faults.world import World
+from tests.live.load import Answer, Line
+from tests.live.report import Case, Table
+from tests.live.world import World
 
 
 def is_well_told(answers: list[Answer]) -> bool:

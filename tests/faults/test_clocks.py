@@ -1,38 +1,29 @@
 """The nodes disagree about the time; the database's clock decides."""
 
-import http.client
 import json
 import time
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 
 from tests import factories
-from tests.faults import books
-from tests.faults.load import ANSWER_WITHIN, basic, pop_path
-from tests.faults.report import Table
-from tests.faults.world import PORTAL_HOST, Node, World
+from tests.live import books
+from tests.live.load import ask_node, basic, pop_path
+from tests.live.report import Table
+from tests.live.world import Node, World
 
 AHEAD, LIFETIME = 5, 10  # seconds
 FAKETIME = "libfaketime.so.1"
 
 
 def library() -> str:
-    """Where libfaketime is. scripts/fault_programs.sh has seen to it."""
+    """Where libfaketime is. scripts/programs.sh has seen to it."""
     found = sorted(Path("/usr/lib").glob(f"*/faketime/{FAKETIME}"))
-    assert found, "libfaketime is not installed; make faults says what to install."
+    assert found, "libfaketime is not installed; make faults installs it."
     return str(found[0])
 
 
-def ask(node: Node, method: str, path: str, *, body: str = "", **headers: str) -> http.client.HTTPResponse:
-    """Ask this very node, as nginx does."""
-    line = http.client.HTTPConnection("127.0.0.1", node.port, timeout=ANSWER_WITHIN)
-    forwarded = {"Host": PORTAL_HOST, "X-Forwarded-For": "127.0.9.8", "X-Forwarded-Proto": "https"}
-    line.request(method, path, body or None, forwarded | headers)
-    return line.getresponse()
-
-
 def pop_at(world: World, node: Node) -> str:
-    answer = ask(node, "GET", pop_path(world), Cookie=f"__Host-agent={world.people['sessions'][0]}")
+    answer = ask_node(node, "GET", pop_path(world), Cookie=f"__Host-agent={world.people['sessions'][0]}")
     assert answer.status == 303
     return answer.headers["Location"].partition("token=")[2]
 
@@ -42,7 +33,9 @@ def redeem_at(world: World, node: Node, token: str) -> int:
         "Authorization": basic(world.people["party"], factories.SECRET),
         "Content-Type": "application/json",
     }
-    return ask(node, "POST", "/api/v1/tokens/redeem", body=json.dumps({"token": token}), **headers).status
+    return ask_node(
+        node, "POST", "/api/v1/tokens/redeem", body=json.dumps({"token": token}), **headers
+    ).status
 
 
 def test_a_node_whose_clock_is_ahead_changes_nothing(world: World, table: Table) -> None:
@@ -87,5 +80,5 @@ def test_a_node_whose_clock_is_ahead_changes_nothing(world: World, table: Table)
 def clock_of(node: Node) -> float:
     """How far the node's clock is ahead of ours, in seconds, by the Date of an answer (a second more or less)."""
     asked = time.time()
-    date = ask(node, "GET", "/healthz").headers["Date"]
+    date = ask_node(node, "GET", "/healthz").headers["Date"]
     return parsedate_to_datetime(date).timestamp() - (asked + time.time()) / 2

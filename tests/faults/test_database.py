@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.load import Line, pop, redeem, token_of
-from tests.faults.report import Table
-from tests.faults.world import World
+from tests.live.load import Line, pop, redeem, token_of
+from tests.live.report import Table
+from tests.live.world import ROLE, World
 
 WELL_WITHIN = 8  # seconds
 CLEANED_WITHIN = 240
-NEXT_VERSION = "tests.faults.expanding.settings"
+NEXT_VERSION = "tests.live.expanding.settings"
 
 
 @pytest.mark.parametrize("mode", ["fast", "immediate"])
@@ -81,11 +81,13 @@ def full(disk: Path) -> Iterator[None]:
 def test_the_connections_are_used_up(world: World, table: Table) -> None:
     """Somebody else holds every connection that the portal's role may have."""
     with table.row(world, "database's connections used up for 5 s", well_within=WELL_WITHIN) as case:
-        world.database.ask("ALTER ROLE portal CONNECTION LIMIT 0")
-        world.database.ask("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'portal'")
+        world.database.ask(f"ALTER ROLE {ROLE} CONNECTION LIMIT 0")
+        world.database.ask(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = %s", (ROLE,)
+        )
         case.load.go_on(5)
         refused = len(case.load.ledger.bad)
-        world.database.ask("ALTER ROLE portal CONNECTION LIMIT -1")
+        world.database.ask(f"ALTER ROLE {ROLE} CONNECTION LIMIT -1")
         case.fault_ended()
     assert refused > 20
 

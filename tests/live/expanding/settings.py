@@ -3,4 +3,4 @@
 from sso_portal.settings import *  # noqa: F403
 from sso_portal.settings import INSTALLED_APPS as PRESENT
 
-INSTALLED_APPS = [*PRESENT, "tests.faults.expanding"]
+INSTALLED_APPS = [*PRESENT, "tests.live.expanding"]

@@ -1,1 +1,0 @@
-"""A change of the database in the way that changes are made: expand, migrate, contract. Of the fault suite alone."""
