@@ -1,1 +1,1 @@
-"""Measurements that can be repeated. Nothing here is part of the running portal."""
+"""`make bench`: measurements that can be repeated (docs/performance.md). Nothing here is part of the running portal."""
