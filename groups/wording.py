@@ -159,6 +159,7 @@ ACTS: dict[str, Act] = {
     "key.rotate": _act(Family.KEYS, _("Key rotated"), _("Key not rotated")),
     "key.change_end": _act(Family.KEYS, _("End of a key changed"), _("End of a key not changed")),
     "key.revoke": _act(Family.KEYS, _("Key revoked")),
+    "key.remind": _act(Family.KEYS, _("Owner reminded of keys")),
     "platformkey.add": _act(Family.KEYS, _("Key created in the back office")),
     "platformkey.change": _act(Family.KEYS, _("Key changed in the back office")),
     "platformkey.delete": _act(Family.KEYS, _("Key deleted in the back office")),

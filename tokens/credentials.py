@@ -59,6 +59,11 @@ def live_beside(credential: OfClient) -> "QuerySet[OfClient]":
     return live.filter(name=credential.name) if isinstance(credential, SigningPair) else live
 
 
+def has_heir(credential: OfClient) -> bool:
+    """Whether a newer one that does the same is live: then nobody need replace this one."""
+    return live_beside(credential).filter(created_at__gt=credential.created_at).exists()
+
+
 def why_not_another(credential: OfClient) -> str:
     """Why there may be no such credential beside those that are live; "" when there may. In a transaction."""
     if not isinstance(credential, ApiCredential):

@@ -64,6 +64,12 @@ def create_key(
         return _add(kind(group=group, name=name, **allowed), live, about=about, caller=caller)
 
 
+def has_heir(key: GroupKey) -> bool:
+    """Whether a newer key of this name is live: then nobody need replace this one."""
+    live = keys_of(key.group, type(key)).live()
+    return live.filter(name=key.name, created_at__gt=key.created_at).exists()
+
+
 def why_not_another(key: GroupKey) -> str:
     """Why this new key may not be made beside those that are live; "" when it may. In a transaction."""
     live = _live_keys_of(key.group, type(key))

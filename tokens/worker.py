@@ -1,7 +1,4 @@
-"""The worker: what the portal does that nobody waits for.
-
-It passes log-outs on at once, seals the audit log every minute, and every hour removes what has served its time.
-"""
+"""The worker: what the portal does that nobody waits for. It passes log-outs on at once, and does jobs in time."""
 
 import time
 from collections.abc import Callable, Hashable
@@ -11,21 +8,19 @@ from datetime import timedelta
 from types import FrameType
 
 import structlog
-from django.db import InterfaceError, OperationalError, close_old_connections, connection
+from django.db import close_old_connections, connection
 
-from accounts.releasing import NotProven, may_release, release_old_days
-from accounts.sealing import seal
+from sso_portal.lib.outages import is_outage
 from sso_portal.lib.secrets import new_readable_code
-from sso_portal.lib.web import Caller
+from tokens import jobs
 from tokens.logging_out import LATELY, due, tell_all
 
 LOOK_EVERY = 1.0  # seconds
 LOOK_AGAIN_AT_MOST = 10.0  # seconds, while the database is away
-SEAL_EVERY = 60.0  # seconds
-CLEAN_EVERY = 3600.0  # seconds
+ASK_EVERY = 5.0  # seconds, for jobs that are due
+LOOK_AT_ALL_EVERY = 3600.0  # seconds: else at what was logged out lately
 AT_ONCE = 400  # log-outs that are looked up at once
 LANES, THREADS = 4, 16  # requests that one relying party gets at once; that all get
-DATABASE_AWAY = (OperationalError, InterfaceError)
 log = structlog.get_logger(__name__)
 
 
@@ -49,34 +44,45 @@ class Stop:
             time.sleep(min(0.1, left))
 
 
-def work(stop: Stop, *, clean_up: Callable[[], object]) -> None:
+@dataclass
+class Every:
+    """Tells when it is time again; the first time is now."""
+
+    seconds: float
+    at: float = 0.0
+
+    def is_due(self) -> bool:
+        return time.monotonic() >= self.at
+
+    def begin(self) -> None:
+        self.at = time.monotonic() + self.seconds
+
+
+def work(stop: Stop) -> None:
     """Work until somebody asks to end, whatever becomes of the database meanwhile; then end what was begun."""
     at_work: dict[Hashable, Future[object]] = {}
-    jobs: dict[str, tuple[float, Callable[[], object]]] = {
-        "cleanup": (CLEAN_EVERY, clean_up),
-        "sealing": (SEAL_EVERY, lambda: seal(is_stopping=stop.is_asked)),
-        "retention": (CLEAN_EVERY, lambda: remove_old_events(is_stopping=stop.is_asked)),
-    }
-    due_at, pause = dict.fromkeys(jobs, 0.0), LOOK_EVERY
+    look_at_all, ask, pause = Every(LOOK_AT_ALL_EVERY), Every(ASK_EVERY), LOOK_EVERY
     log.info("worker.started")
-    with ThreadPoolExecutor(THREADS + len(jobs), thread_name_prefix="worker") as pool:
+    with ThreadPoolExecutor(THREADS + len(jobs.JOBS), thread_name_prefix="worker") as pool:
         while not stop.asked:
             for name in [name for name, future in at_work.items() if future.done()]:
                 del at_work[name]
-            is_hour = time.monotonic() >= due_at["cleanup"]
             try:
                 close_old_connections()
+                is_hour, is_time = look_at_all.is_due(), ask.is_due()
                 _pass_on(pool, at_work, stop=stop, all_since=None if is_hour else LATELY)
+                if is_hour:
+                    look_at_all.begin()
+                if is_time:
+                    _begin_jobs(pool, at_work, stop=stop)
+                    ask.begin()
                 pause = LOOK_EVERY
-            except DATABASE_AWAY as error:
+            except Exception as error:
+                if not is_outage(error):
+                    raise
                 connection.close()
                 pause = min(2 * pause, LOOK_AGAIN_AT_MOST)
                 log.warning("worker.database_away", error=type(error).__name__, looks_again_in=pause)
-            else:
-                for name, (every, job) in jobs.items():
-                    if time.monotonic() >= due_at[name] and name not in at_work:
-                        at_work[name] = pool.submit(_do, job)
-                        due_at[name] = time.monotonic() + every
             stop.wait(pause)
     connection.close()
     log.info("worker.ended")
@@ -87,16 +93,11 @@ def pass_on_once() -> int:
     return sum(tell_all(handoffs) for handoffs in due(most=25 * AT_ONCE, all_since=None).values())
 
 
-def remove_old_events(*, is_stopping: Callable[[], bool] = lambda: False) -> int:
-    """Remove the days of the audit log whose time is over, where our role may; how many events."""
-    if not may_release():
-        return 0
-    caller = Caller(new_readable_code(), None, "", "worker")
-    try:
-        return release_old_days(by="worker", caller=caller, is_stopping=is_stopping).events
-    except NotProven as error:
-        log.error("audit.not_proven", fault=str(error))
-        return 0
+def _begin_jobs(pool: ThreadPoolExecutor, at_work: dict[Hashable, Future[object]], *, stop: Stop) -> None:
+    """Begin the jobs that are due and that no other worker took."""
+    for name in jobs.due():
+        if name not in at_work and jobs.take(name):
+            at_work[name] = pool.submit(_do, jobs.do, name, is_stopping=stop.is_asked)
 
 
 def _pass_on(
@@ -117,12 +118,17 @@ def _pass_on(
 
 def _do(task: Callable[..., object], *arguments: object, **named: object) -> object:
     """Do this in a thread of the pool; what goes wrong is written down, and is tried again."""
+    structlog.contextvars.bind_contextvars(reference=new_readable_code())  # in each of its lines
     try:
         return task(*arguments, **named)
-    except DATABASE_AWAY as error:
-        log.warning("worker.database_away", error=type(error).__name__)
-    except Exception:
-        log.exception("worker.broke")
+    except jobs.CannotDoAll as left:
+        log.error("worker.cannot_do_all", why=str(left))
+    except Exception as error:
+        if is_outage(error):
+            log.warning("worker.database_away", error=type(error).__name__)
+        else:
+            log.exception("worker.broke")
     finally:
         connection.close()
+        structlog.contextvars.clear_contextvars()
     return None

@@ -23,7 +23,7 @@ class Listener:
     def tokens(self) -> list[str]:
         return [token for form in self.heard for token in form["logout_token"]]
 
-    def wait_for(self, number: int, *, within: float = 15) -> bool:
+    def wait_for(self, number: int, *, within: float = 60) -> bool:
         """Whether it has heard so many within this time."""
         until = time.monotonic() + within
         while len(self.heard) < number and time.monotonic() < until:
@@ -40,7 +40,9 @@ def listening() -> Iterator[Listener]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"])).decode()
             listener.heard.append(
-                parse_qs(body) | {"path": [self.path], "type": [self.headers["Content-Type"]]}
+                parse_qs(body)
+                | {"path": [self.path], "type": [self.headers["Content-Type"]]}
+                | {"reference": [self.headers["X-Request-Id"]]}
             )
             time.sleep(listener.takes)
             status = listener.says() if listener.says else listener.status

@@ -13,13 +13,16 @@ from pathlib import Path
 import pytest
 from django.core.management import call_command
 from django.db import connection
+from structlog.contextvars import get_contextvars
 
 from accounts.models import Event
 from groups.models import AgentSession, EndReason
 from tests import factories
 from tests.tokens.listening import Listener, listening
 from tokens.handoffs import remember
-from tokens.models import Handoff, SigningKey
+from tokens.jobs import JOBS
+from tokens.models import Handoff, JobRun, SigningKey
+from tokens.worker import _do
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 Worker = subprocess.Popen[bytes]
@@ -39,6 +42,13 @@ def party(relying_party, listener):
     return relying_party
 
 
+def wait_for(question: Callable[[], object], *, within: float = 60) -> None:
+    until = time.monotonic() + within
+    while not question():
+        assert time.monotonic() < until
+        time.sleep(0.1)
+
+
 def log_out(agent, party, *, times: int = 1) -> None:
     """Sessions of an agent that were in the CRM, and are over."""
     for _ in range(times):
@@ -51,15 +61,26 @@ def log_out(agent, party, *, times: int = 1) -> None:
 
 
 @pytest.mark.django_db
-def test_once_tells_what_is_due_and_cleans_up(agent, party, listener, capsys):
+def test_once_tells_what_is_due_and_does_every_job(agent, party, listener, capsys):
     log_out(agent, party, times=2)
 
     call_command("worker", "--once")
 
-    said = capsys.readouterr().out
-    assert "2 log-outs passed on." in said
-    assert "login tokens deleted" in said
+    assert "2 log-outs passed on." in capsys.readouterr().out
     assert len(listener.heard) == 2
+    assert set(JobRun.objects.exclude(done_at=None).values_list("job", flat=True)) == set(JOBS)
+
+
+@contextmanager
+def read_only() -> Iterator[None]:
+    """Whoever comes to the database now may only read."""
+    name = connection.settings_dict["NAME"]
+    with connection.cursor() as cursor:
+        cursor.execute(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
+        try:
+            yield
+        finally:
+            cursor.execute(f'ALTER DATABASE "{name}" RESET default_transaction_read_only')
 
 
 @contextmanager
@@ -175,5 +196,38 @@ def test_worker_survives_that_its_database_goes_away(start, agent, party, listen
         time.sleep(3)
     log_out(agent, party)
 
-    assert listener.wait_for(2, within=15)
+    assert listener.wait_for(2)
     assert worker.poll() is None
+
+
+@pytest.mark.postgresql
+@pytest.mark.django_db(transaction=True)
+def test_worker_that_may_only_read_says_that_the_database_is_away(start, tmp_path):
+    with read_only():
+        worker = start()
+        wait_for(lambda: b"worker.database_away" in (tmp_path / "0.log").read_bytes())
+
+    assert worker.poll() is None
+    assert b"worker.broke" not in (tmp_path / "0.log").read_bytes()
+
+
+@pytest.mark.postgresql
+@pytest.mark.django_db(transaction=True)
+def test_two_workers_do_each_job_once(start, tmp_path):
+    for _ in range(2):
+        start()
+    wait_for(lambda: JobRun.objects.exclude(done_at=None).count() == len(JOBS))
+    begun = dict(JobRun.objects.values_list("job", "begun_at"))
+    wait_for(lambda: all(b"worker.started" in (tmp_path / f"{n}.log").read_bytes() for n in range(2)))
+    time.sleep(1.5)
+
+    assert dict(JobRun.objects.values_list("job", "begun_at")) == begun
+
+
+def test_lines_of_a_task_have_a_number_of_their_own():
+    bound = []
+    for _ in range(2):
+        _do(lambda: bound.append(get_contextvars()["reference"]))
+
+    assert len(set(bound)) == 2
+    assert get_contextvars() == {}

@@ -22,6 +22,7 @@ from tokens.models.credentials import (
 )
 from tokens.models.families import AccessToken, FamilyEnd, RefreshToken, TokenFamily, TokenFamilyQuerySet
 from tokens.models.handoff import Handoff, HandoffState
+from tokens.models.job_run import JobRun, Outcome
 from tokens.models.login_token import Kind, LoginToken, LoginTokenQuerySet, issued_last_minute
 from tokens.models.people import PersonToken, PersonUse
 from tokens.models.relying_party import (
@@ -34,6 +35,7 @@ from tokens.models.relying_party import (
     validate_address,
     why_not_address,
 )
+from tokens.models.reminder import Reminder
 from tokens.models.signing_key import Purpose, SigningKey
 from tokens.models.spent_once import SpentOnce, SpentOnceQuerySet
 
@@ -58,9 +60,11 @@ __all__ = [
     "GroupKey",
     "Handoff",
     "HandoffState",
+    "JobRun",
     "Kind",
     "LoginToken",
     "LoginTokenQuerySet",
+    "Outcome",
     "PersonToken",
     "PersonUse",
     "PlatformKey",
@@ -69,6 +73,7 @@ __all__ = [
     "RegisteredAddress",
     "RelyingParty",
     "RelyingPartySecret",
+    "Reminder",
     "Scope",
     "SigningKey",
     "SigningPair",

@@ -24,6 +24,7 @@ from tokens.models import (
     LoginToken,
     PersonToken,
     RefreshToken,
+    Reminder,
     SigningKey,
     TokenFamily,
 )
@@ -64,6 +65,7 @@ class Command(BaseCommand):
         self._delete("files that wait", NumberImport.objects.all(), "created_at", now - KEPT)
         self._delete("imports of agents", AgentImport.objects.all(), "created_at", long_ago)
         AgentImport.objects.forgotten().update(content=b"")
+        self._delete("reminders", Reminder.objects.all(), "sent_at", now - settings.EVENTS_KEPT)
         self._delete("failed sign-ins", FailedSignIn.objects.all(), "at", now - HOUR)
         self._delete("tallies", Tally.objects.all(), "minute", now - HOUR)
         self._clean_cache(now)
@@ -103,7 +105,7 @@ class Command(BaseCommand):
         expired = connection.ops.adapt_datetimefield_value(now.replace(microsecond=0))
         with connection.cursor() as cursor:
             while True:
-                cursor.execute(f"DELETE FROM {table} WHERE cache_key IN ({old})", [expired])  # noqa: S608
+                cursor.execute(f"DELETE FROM {table} WHERE cache_key IN ({old})", [expired])  # noqa: S608  (ours)
                 deleted += cursor.rowcount
                 if cursor.rowcount < BATCH:
                     break
