@@ -10,14 +10,17 @@ from allauth.mfa.utils import is_mfa_enabled
 from django.conf import settings
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils.translation import gettext_noop
 
 from accounts import alarms, audit, lockout, passwords
 from accounts.fresh_factor import has_fresh_factor
 from accounts.models import Administrator
 from sso_portal.lib import encryption
-from sso_portal.lib.refusals import Refused
+from sso_portal.lib.refusals import Refusal, Refused
 from sso_portal.lib.text import canonical_name
 from sso_portal.lib.web import caller_of
+
+CHANGED_MEANWHILE = Refusal("changed_meanwhile", gettext_noop("This password was changed meanwhile."), 409)
 
 
 class Backend(AuthenticationBackend):
@@ -51,27 +54,29 @@ class AccountAdapter(DefaultAccountAdapter):
         )
         caller = caller_of(request)
         alarms.count_sign_in(door=lockout.MAIN_DOOR, caller=caller, action="administrator.sign_in")
-        if not lockout.may_try(door=lockout.MAIN_DOOR, name=name):
+        is_known = Administrator.objects.filter(email=name).exists()
+        counted = {"door": lockout.MAIN_DOOR, "name": lockout.as_counted(name, is_known=is_known)}
+        if not lockout.may_try(**counted):
             passwords.verify(password, "")
-            self._refuse(request, name, "locked")
+            self._refuse(request, name, "locked", is_known=is_known)
             return None
         try:
             administrator = super().authenticate(request, **credentials)
         except Refused:  # too many at once: this password was compared with nothing
-            lockout.give_back(door=lockout.MAIN_DOOR, name=name)
+            lockout.give_back(**counted)
             alarms.give_back(door=lockout.MAIN_DOOR, caller=caller)
             raise
         if not isinstance(administrator, Administrator):
-            self._refuse(request, name, "wrong_credentials")
+            self._refuse(request, name, "wrong_credentials", is_known=is_known)
             return None
         if not administrator.is_active:
-            self._refuse(request, name, "disabled")
+            self._refuse(request, name, "disabled", is_known=is_known)
             return None
-        lockout.forget(door=lockout.MAIN_DOOR, name=name)
+        lockout.forget(**counted)
         alarms.give_back(door=lockout.MAIN_DOOR, caller=caller)
         return administrator
 
-    def _refuse(self, request: HttpRequest, name: str, reason: str) -> None:
+    def _refuse(self, request: HttpRequest, name: str, reason: str, *, is_known: bool) -> None:
         alarms.note_failure(door=lockout.MAIN_DOOR, name=name, caller=caller_of(request))
         audit.record(
             "administrator.sign_in",
@@ -79,8 +84,19 @@ class AccountAdapter(DefaultAccountAdapter):
             actor="anonymous",
             refused_for=reason,
             # Of nobody's name nothing is kept: people type passwords into the wrong field.
-            details={"name": name} if Administrator.objects.filter(email=name).exists() else {},
+            details={"name": name} if is_known else {},
         )
+
+    def set_password(self, user: Administrator, password: str) -> None:
+        """His new password. Raises Refused where he has another by now than when this request began.
+
+        A link to a new password is good while the present one lasts: of all who open it at once, one wins.
+        """
+        present = user.password
+        user.set_password(password)
+        if not Administrator.objects.filter(pk=user.pk, password=present).update(password=user.password):
+            about = {"action": "administrator.change_password", "actor": f"administrator:{user.email}"}
+            raise Refused(CHANGED_MEANWHILE, about)
 
     def is_safe_url(self, url: str | None) -> bool:
         """Whether a redirect may lead there. What cannot be read may not."""

@@ -3,22 +3,18 @@
 import re
 from typing import Any
 
-from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.auth.admin import UserAdmin
+from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from accounts import audit
-from accounts.backoffice import View, asking_again
 from accounts.ending_sessions import EndReason, end_sessions
 from accounts.models import Administrator, Attempt, Event, Release, Seal
+from sso_portal.lib.refusals import NOT_FOUND, Refused
 from sso_portal.lib.web import caller_of
-
-admin.site.site_header = "Agent Portal back office"
-admin.site.site_title = "Back office"
-admin.site.index_title = "What the operators keep"
-admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]  # allauth's documented way
 
 # How Django's filters ask, and for which values.
 FILTERED_BY = {
@@ -31,18 +27,8 @@ FILTERED_BY = {
     "lt": re.compile(r"20[0-9]{2}-[0-9T:. +-]{1,40}"),
 }
 
-_admin_view = admin.site.admin_view
 
-
-def admin_view(view: View, cacheable: bool = False) -> View:
-    """Every page of the back office, wherever it is made, goes through here: for operators, and asking again."""
-    return _admin_view(asking_again(view), cacheable)
-
-
-admin.site.admin_view = admin_view  # type: ignore[method-assign,assignment]
-
-
-class Audited:
+class Audited(admin.ModelAdmin):
     """Writes whatever the back office adds, changes or deletes into the audit log, in the same transaction.
 
     Nor does an address here ask what no page of ours offers: some values of it a database cannot count with.
@@ -51,19 +37,29 @@ class Audited:
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
         """Whether one of the list's own filters asks like this."""
         field, _, how = lookup.partition("__")
-        filters = self.get_list_filter(request)  # type: ignore[attr-defined]
+        filters = self.get_list_filter(request)
         values = FILTERED_BY.get(how)
         return field in map(_filtered, filters) and values is not None and bool(values.fullmatch(value))
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        """The list; refused where rows were ticked, to do something with them, as which no row could be known."""
+        key = self.model._meta.pk
+        try:
+            for ticked in request.POST.getlist(ACTION_CHECKBOX_NAME):
+                key.clean(ticked, None)
+        except ValidationError as no_key:
+            raise Refused(NOT_FOUND) from no_key
+        return super().changelist_view(request, extra_context)
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         return {}
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        fieldsets = super().get_fieldsets(request, obj)  # type: ignore[misc]
+        fieldsets = super().get_fieldsets(request, obj)
         if obj is not None:
             return fieldsets
         # What is made with the row cannot be shown before.
-        told = set(self.readonly_fields)  # type: ignore[attr-defined]
+        told = set(self.readonly_fields)
         return [
             (name, options | {"fields": fields})
             for name, options in fieldsets
@@ -74,7 +70,7 @@ class Audited:
         self, request: HttpRequest, form: Any, formsets: Any, add: bool = False
     ) -> Any:
         """What was changed; of switches, also to what, and of which row where it is one of the page's lists."""
-        message = super().construct_change_message(request, form, formsets, add)  # type: ignore[misc]
+        message: Any = super().construct_change_message(request, form, formsets, add)
         if add:
             return message
         parts = [part["changed"] for part in message if "changed" in part]
@@ -90,16 +86,16 @@ class Audited:
 
     def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
         _record(request, "add", obj, message)
-        return super().log_addition(request, obj, message)  # type: ignore[misc]
+        return super().log_addition(request, obj, message)
 
     def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any:
         _record(request, "change", obj, message)
-        return super().log_change(request, obj, message)  # type: ignore[misc]
+        return super().log_change(request, obj, message)
 
     def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
         for obj in queryset:
             _record(request, "delete", obj, "")
-        return super().log_deletions(request, queryset)  # type: ignore[misc]
+        return super().log_deletions(request, queryset)
 
 
 def _filtered(by: Any) -> str:
@@ -155,7 +151,7 @@ class AdministratorAdmin(Audited, UserAdmin):
             )
 
 
-class ReadOnlyAdmin(Audited, admin.ModelAdmin):
+class ReadOnlyAdmin(Audited):
     """To look at, never to change."""
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:

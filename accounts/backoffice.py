@@ -1,17 +1,18 @@
-"""Pages of the back office beside Django's own: secrets that are shown once, and questions before an act."""
+"""The back office, and its pages beside Django's own: secrets that are shown once, and questions before an act."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import wraps
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar, cast
 
+from allauth.account.decorators import secure_admin_login
 from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.forms import BaseInlineFormSet
-from django.http import HttpRequest, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.template.response import TemplateResponse
 from django.utils.translation import gettext_lazy
 
@@ -21,6 +22,7 @@ from sso_portal.lib.refusals import Refused
 from sso_portal.lib.web import Caller, caller_of
 
 View = Callable[..., HttpResponseBase]
+V = TypeVar("V", bound=View)
 # Endings of the names that Django gives to the addresses of such pages.
 FORMS = ("_add", "_change", "_delete")
 TIME_TO_TYPE = settings.ACCOUNT_REAUTHENTICATION_TIMEOUT // 2  # seconds
@@ -34,7 +36,7 @@ class Shown:
     value: str
 
 
-class OnceEach(BaseInlineFormSet):  # type: ignore[type-arg]
+class OnceEach(BaseInlineFormSet):
     """Rows that are told apart as the model tidies them, which the database would find out too late.
 
     `once` names the fields that no two rows may share; with `only_if`, rows where it is off do not count.
@@ -84,6 +86,20 @@ def _may_change(view: View, request: HttpRequest) -> bool:
     return not isinstance(keeper, admin.ModelAdmin) or keeper.has_change_permission(request)
 
 
+class BackOffice(admin.AdminSite):
+    """The back office: every page of it, wherever it is made, is for operators, and asks again."""
+
+    site_header = "Agent Portal back office"
+    site_title = "Back office"
+    index_title = "What the operators keep"
+
+    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        return secure_admin_login(super().login)(request, extra_context)  # type: ignore[no-any-return]  # untyped
+
+    def admin_view(self, view: V, cacheable: bool = False) -> V:
+        return super().admin_view(cast("V", asking_again(view)), cacheable)
+
+
 def operator_of(request: HttpRequest) -> str:
     """The operator as audit events name him."""
     return f"administrator:{request.user.get_username()}"
@@ -95,10 +111,19 @@ def caller_here(request: HttpRequest) -> Caller:
 
 
 def show_once(
-    request: HttpRequest, opts: Any, *, title: str, shown: Sequence[Shown], text: str = ""
+    request: HttpRequest,
+    opts: Any,
+    *,
+    title: str,
+    shown: Sequence[Shown],
+    text: str = "",
+    is_kept: bool = False,
 ) -> TemplateResponse:
-    """The one page that a secret is ever on: it goes into no cookie, session or message."""
-    context = {"title": title, "shown": shown, "text": text, "opts": opts}
+    """The one page that a secret is ever on: it goes into no cookie, session or message.
+
+    What `is_kept` is no secret, and can be looked up again.
+    """
+    context = {"title": title, "shown": shown, "text": text, "is_kept": is_kept, "opts": opts}
     return TemplateResponse(request, "backoffice/shown_once.html", admin.site.each_context(request) | context)
 
 

@@ -6,6 +6,7 @@ from typing import cast
 
 from allauth.account.authentication import get_authentication_records
 from django.contrib.auth import logout
+from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import redirect
 from django.utils import timezone, translation
@@ -13,13 +14,13 @@ from django.utils import timezone, translation
 from accounts.models import Administrator, AdministratorSession
 from accounts.sessions import SessionStore
 from sso_portal.lib.times import zone_of
-from sso_portal.lib.web import is_fragment, is_live
+from sso_portal.lib.web import LONGEST_FORM, is_fragment, is_live, length_of_body
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 # Doors with callers of their own: an administrator's cookie means nothing there, so it is not even looked up.
 OTHER_DOORS = (
     *("/sso/", "/oauth/", "/bus/", "/client/", "/api/", "/includes/"),
-    *("/.well-known/", "/static/", "/healthz", "/readyz"),
+    *("/.well-known/", "/static/", "/healthz", "/readyz", "/metrics"),
 )
 WITHOUT_SECOND_FACTOR = ("/accounts/2fa/", "/accounts/reauthenticate/", "/accounts/logout/")
 
@@ -28,9 +29,7 @@ def administrator_session(get_response: GetResponse) -> GetResponse:
     def middleware(request: HttpRequest) -> HttpResponseBase:
         if request.path.startswith(OTHER_DOORS):
             return get_response(request)
-        response = (_why_not_on(request) if request.user.is_authenticated else None) or _as_he_likes_it(
-            get_response, request
-        )
+        response = _why_not_on(request) or _as_he_likes_it(get_response, request)
         return _whole_page(response) if is_fragment(request) else response
 
     return middleware
@@ -61,6 +60,10 @@ def _whole_page(response: HttpResponseBase) -> HttpResponseBase:
 
 
 def _why_not_on(request: HttpRequest) -> HttpResponseRedirect | None:
+    if not request.user.is_authenticated:
+        # A long form is for those who are signed in: a stranger's is not even read.
+        is_long = (length_of_body(request.META) or 0) > LONGEST_FORM
+        return redirect_to_login(request.path) if is_long else None
     session = cast(SessionStore, request.session)
     if session.row and not is_live(request):
         AdministratorSession.objects.touch_if_due(session.row)

@@ -31,8 +31,8 @@ _TOO_EARLY = "a day of the audit log is released when it is sealed to its end an
 def _sqlite() -> list[str]:
     made = []
     for name, table in TABLES.items():
-        released = f"SELECT 1 FROM accounts_release WHERE day = DATE({_DAY.get(name, 'NULL')})"  # noqa: S608
-        there = f"SELECT 1 FROM {table} WHERE {_KEY[name]} = NEW.{_KEY[name]}"  # noqa: S608  (constants)
+        released = f"SELECT 1 FROM accounts_release WHERE day = DATE({_DAY.get(name, 'NULL')})"
+        there = f"SELECT 1 FROM {table} WHERE {_KEY[name]} = NEW.{_KEY[name]}"
         for act, event, when in (
             ("update", "UPDATE", ""),
             ("delete", "DELETE", f"WHEN NOT EXISTS ({released})"),
@@ -47,7 +47,7 @@ def _sqlite() -> list[str]:
             WHEN NEW.day >= DATE('now', '-{KEPT_AT_LEAST.days} days') OR NOT EXISTS (
                 SELECT 1 FROM accounts_seal WHERE number = NEW.number AND anchor = NEW.anchor
                 AND until = DATE(NEW.day, '+1 day') || ' 00:00:00')
-            BEGIN SELECT RAISE(ABORT, '{_TOO_EARLY}'); END"""  # noqa: S608  (constants)
+            BEGIN SELECT RAISE(ABORT, '{_TOO_EARLY}'); END"""
     )
     midnight = "DATE(day, '+1 day') || ' 00:00:00'"
     follows = _FOLLOWS.format(schema="", seal="NEW", midnight=midnight, nothing=_NOTHING)
@@ -70,7 +70,7 @@ def _postgresql() -> list[str]:
         if name in _DAY:
             released = f"""IF TG_OP = 'DELETE' AND EXISTS (
                 SELECT 1 FROM accounts_release WHERE day = ({_DAY[name]} AT TIME ZONE 'UTC')::date
-            ) THEN RETURN OLD; END IF;"""  # noqa: S608  (constants)
+            ) THEN RETURN OLD; END IF;"""
         made += [
             f"""CREATE FUNCTION {name}_is_append_only() RETURNS trigger LANGUAGE plpgsql AS
                 $$ BEGIN {released} RAISE EXCEPTION '{_REFUSED}'; END $$""",
@@ -84,7 +84,7 @@ def _postgresql() -> list[str]:
                 SELECT 1 FROM accounts_seal WHERE number = NEW.number AND anchor = NEW.anchor
                 AND until = (NEW.day + 1)::timestamp AT TIME ZONE 'UTC'
             ) THEN RAISE EXCEPTION '{_TOO_EARLY}'; END IF;
-            RETURN NEW; END $$""",  # noqa: S608  (constants)
+            RETURN NEW; END $$""",
         """CREATE TRIGGER release_in_time BEFORE INSERT ON accounts_release
            FOR EACH ROW EXECUTE FUNCTION release_is_in_time()""",
     ]

@@ -3,7 +3,7 @@
 from typing import Any, ClassVar
 
 from django.contrib import admin, messages
-from django.contrib.admin import ModelAdmin, TabularInline
+from django.contrib.admin import TabularInline
 from django.db.models import QuerySet, URLField
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
@@ -41,7 +41,7 @@ class MembershipInline(TabularInline):
 
 
 @admin.register(Group)
-class GroupAdmin(Audited, ModelAdmin):
+class GroupAdmin(Audited):
     list_display = ("id", "name", "code", "is_active")
     search_fields = ("name", "code")
     readonly_fields = ("created_at",)
@@ -86,7 +86,7 @@ class DestinationInline(TabularInline):
 
 
 @admin.register(Client)
-class ClientAdmin(Audited, ModelAdmin):
+class ClientAdmin(Audited):
     list_display = ("subdomain", "name", "hand_off", "is_active", "is_paused")
     list_filter = ("is_active", "is_paused", "hand_off")
     search_fields = ("subdomain", "name")
@@ -99,13 +99,13 @@ class ClientAdmin(Audited, ModelAdmin):
 
 
 @admin.register(Campaign)
-class CampaignAdmin(Audited, ModelAdmin):
+class CampaignAdmin(Audited):
     list_display = ("client", "number", "name", "is_active")
     search_fields = ("name", "client__subdomain", "=number")
 
 
 @admin.register(Department)
-class DepartmentAdmin(Audited, ModelAdmin):
+class DepartmentAdmin(Audited):
     list_display = ("client", "number", "name", "is_active")
     search_fields = ("name", "client__subdomain", "=number")
 
@@ -123,7 +123,7 @@ class EntitledCampaignInline(TabularInline):
 
 
 @admin.register(Entitlement)
-class EntitlementAdmin(Audited, ModelAdmin):
+class EntitlementAdmin(Audited):
     list_display = ("group", "client", "created_at")
     list_filter = ("group",)
     search_fields = ("group__name", "client__subdomain")
@@ -139,7 +139,7 @@ class AgentEntitlementInline(TabularInline):
 
 
 @admin.register(Agent)
-class AgentAdmin(Audited, ModelAdmin):
+class AgentAdmin(Audited):
     list_display = ("username", "full_name", "group", "status", "last_signed_in_at")
     list_filter = ("status", "group")
     search_fields = ("username_key", "full_name", "=subject")
@@ -201,7 +201,7 @@ class AgentCampaignInline(TabularInline):
 
 
 @admin.register(AgentEntitlement)
-class AgentEntitlementAdmin(Audited, ModelAdmin):
+class AgentEntitlementAdmin(Audited):
     list_display = ("agent", "entitlement")
     autocomplete_fields = ("agent", "entitlement")
     inlines = (AgentCampaignInline,)

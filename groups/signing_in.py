@@ -92,13 +92,14 @@ def sign_in(
     is_counted = not _was_his(replaces, name=name, group=group)
     if is_counted:
         alarms.count_sign_in(door=group.door, caller=caller, action="agent.sign_in", group=group)
-    may_try = lockout.may_try(door=group.door, name=name)
     agent = Agent.objects.select_related("group").filter(group=group, username_key=name).first()
+    counted = {"door": group.door, "name": lockout.as_counted(name, is_known=agent is not None)}
+    may_try = lockout.may_try(**counted)
     try:
         method = _proof_of(agent if may_try else None, password)
     except Refused:  # too many at once: this password was compared with nothing
         if may_try:
-            lockout.give_back(door=group.door, name=name)
+            lockout.give_back(**counted)
         if is_counted:
             alarms.give_back(door=group.door, caller=caller)
         raise
@@ -109,7 +110,7 @@ def sign_in(
         details = {"why": why} | _pop_of(target)
         about = {"action": "agent.sign_in", "group": group, "agent": agent, "details": details}
         raise Refused(WRONG, about)
-    lockout.forget(door=group.door, name=name)
+    lockout.forget(**counted)
     if is_counted:
         alarms.give_back(door=group.door, caller=caller)
     if method == ACTIVATION_METHOD or agent.must_choose_password:

@@ -1,6 +1,7 @@
 """Cutting off at once: everything of one group or one client, or what was given out to everybody."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from enum import StrEnum
 
@@ -53,13 +54,9 @@ def cut_off_group(group: Group, *, how: How, by: str, caller: Caller) -> Ended:
 
     Relying parties learn of the log-outs by the worker.
     """
-    with transaction.atomic():
-        be_patient(PATIENCE)
-        Group.objects.select_for_update(no_key=True).get(pk=group.pk)
-        if how == How.STOP:
-            Group.objects.filter(pk=group.pk).update(is_active=False)
+    with _cutting_off(group, how=how, by=by, caller=caller) as ended:
         reason = EndReason.STOPPED if how == How.STOP else EndReason.ENDED
-        ended: Ended = {
+        ended |= {
             "agent sessions": AgentSession.objects.filter(agent__group=group).end(reason),
             "logins not redeemed yet": LoginToken.objects.filter(group=group).end(),
             "sign-ins at clients' systems and over the bus": _revoke(TokenFamily.objects.filter(group=group)),
@@ -73,17 +70,7 @@ def cut_off_group(group: Group, *, how: How, by: str, caller: Caller) -> Ended:
                 "activation codes": void_activation_codes(group),
                 "open invitations": void_invitations(group),
             }
-        audit.record(f"group.{how}", caller=caller, actor=by, group=group, details=ended)
     return ended
-
-
-def resume_group(group: Group, *, by: str, caller: Caller) -> bool:
-    """Let a group's agents in again; False when they were not kept out. What was revoked stays revoked."""
-    with transaction.atomic():
-        resumed = Group.objects.filter(pk=group.pk, is_active=False).update(is_active=True)
-        if resumed:
-            audit.record("group.resume", caller=caller, actor=by, group=group)
-    return bool(resumed)
 
 
 def cut_off_client(client: Client, *, how: How, by: str, caller: Caller) -> Ended:
@@ -92,12 +79,8 @@ def cut_off_client(client: Client, *, how: How, by: str, caller: Caller) -> Ende
     Agents stay signed in at the portal, for their other clients. A billing system's credential that serves other
     clients too goes on serving those.
     """
-    with transaction.atomic():
-        be_patient(PATIENCE)
-        Client.objects.select_for_update(no_key=True).get(pk=client.pk)
-        if how == How.STOP:
-            Client.objects.filter(pk=client.pk).update(is_active=False)
-        ended: Ended = {
+    with _cutting_off(client, how=how, by=by, caller=caller) as ended:
+        ended |= {
             "logins not redeemed yet": LoginToken.objects.filter(client=client).end(),
             "agents' sign-ins at its systems": _revoke(TokenFamily.objects.filter(client=client)),
             "sessions of its own people": _open_sessions().filter(person__client=client).end(),
@@ -105,16 +88,18 @@ def cut_off_client(client: Client, *, how: How, by: str, caller: Caller) -> Ende
         }
         if how != How.END_SESSIONS:
             ended |= _revoke_credentials(client, by=by, caller=caller)
-        audit.record(f"client.{how}", caller=caller, actor=by, client=client, details=ended)
     return ended
 
 
-def resume_client(client: Client, *, by: str, caller: Caller) -> bool:
-    """Let a client be entered again; False when it was not stopped. What was revoked stays revoked."""
+def resume(stopped: Group | Client, *, by: str, caller: Caller) -> bool:
+    """Let a group's agents in again, or a client be entered; False when it was not stopped.
+
+    What was revoked stays revoked.
+    """
     with transaction.atomic():
-        resumed = Client.objects.filter(pk=client.pk, is_active=False).update(is_active=True)
+        resumed = type(stopped).objects.filter(pk=stopped.pk, is_active=False).update(is_active=True)
         if resumed:
-            audit.record("client.resume", caller=caller, actor=by, client=client)
+            _record(stopped, "resume", by=by, caller=caller)
     return bool(resumed)
 
 
@@ -155,6 +140,26 @@ def void_invitations(group: Group | None = None) -> int:
     invitations = Invitation.objects.filter(spent_at=None)
     invitations = invitations.filter(group=group) if group else invitations
     return invitations.delete()[0]
+
+
+@contextmanager
+def _cutting_off(whom: Group | Client, *, how: How, by: str, caller: Caller) -> Iterator[Ended]:
+    """One transaction in which a group or client is locked, and stopped if it is to be; what was ended is recorded."""
+    ended: Ended = {}
+    with transaction.atomic():
+        be_patient(PATIENCE)
+        type(whom).objects.select_for_update(no_key=True).get(pk=whom.pk)
+        if how == How.STOP:
+            type(whom).objects.filter(pk=whom.pk).update(is_active=False)
+        yield ended
+        _record(whom, how, by=by, caller=caller, details=ended)
+
+
+def _record(whom: Group | Client, act: str, *, by: str, caller: Caller, details: Ended | None = None) -> None:
+    if isinstance(whom, Group):
+        audit.record(f"group.{act}", caller=caller, actor=by, group=whom, details=details)
+    else:
+        audit.record(f"client.{act}", caller=caller, actor=by, client=whom, details=details)
 
 
 def _open_sessions() -> ClientSessionQuerySet:

@@ -67,7 +67,7 @@ class Attempt(models.Model):
     """How often a name was tried at a door without success, and until when it is locked."""
 
     door = models.CharField(max_length=32)
-    name = models.CharField(max_length=254)  # canonical; the name that was typed, whether it exists or not
+    name = models.CharField(max_length=254)  # see accounts.lockout.as_counted
     failures = models.PositiveIntegerField(default=0)
     window_ends_at = models.DateTimeField()
     locked_until = models.DateTimeField(null=True, blank=True)

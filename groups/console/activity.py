@@ -100,7 +100,7 @@ class SearchForm(forms.Form):
         asked = self.data.get("client", "")
         if asked and asked not in dict(named):  # one that the group had once
             named.append((asked, asked))
-        self.fields["client"].choices = [("", _("All clients")), *named]  # type: ignore[attr-defined]
+        self.fields["client"].choices = [("", _("All clients")), *named]  # type: ignore[attr-defined]  # a ChoiceField
 
     def clean(self) -> dict[str, Any]:
         told = super().clean() or {}

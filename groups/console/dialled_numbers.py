@@ -104,7 +104,7 @@ class NumberForm(forms.Form):
             "hx-target": "#campaign-of-client",
             "hx-include": "this",
         }
-        self.fields["campaign"].choices = [("", _("Every campaign")), *self._campaigns()]  # type: ignore[attr-defined]
+        self.fields["campaign"].choices = [("", _("Every campaign")), *self._campaigns()]  # type: ignore[attr-defined]  # as above
 
     def _campaigns(self) -> list[Any]:
         chosen = self.granted.get(str(self["client"].value() or ""))

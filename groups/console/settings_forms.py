@@ -68,7 +68,7 @@ class GroupForm(SectionForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["time_zone"].choices = time_zone_choices()  # type: ignore[attr-defined]
+        self.fields["time_zone"].choices = time_zone_choices()  # type: ignore[attr-defined]  # a ChoiceField
 
 
 class AccessForm(SectionForm):
@@ -122,7 +122,7 @@ class AccessForm(SectionForm):
             ("sessions_per_agent", 1, 10),
         ):
             self.fields[name].widget.attrs |= {"min": least, "max": most, "inputmode": "numeric"}
-            self.fields[name].min_value, self.fields[name].max_value = least, most  # type: ignore[attr-defined]
+            self.fields[name].min_value, self.fields[name].max_value = least, most  # type: ignore[attr-defined]  # numbers
 
     def clean(self) -> dict[str, Any]:
         """What the card industry's profile needs is set with it, but never switched back behind somebody's back."""

@@ -131,5 +131,5 @@ class AgentSession(models.Model):
 
 def now_of(row: models.Model) -> datetime:
     """The database's clock at the time of a query that annotated it as `now`."""
-    now: datetime = row.now  # type: ignore[attr-defined]
+    now: datetime = row.now  # type: ignore[attr-defined]  # annotated
     return now

@@ -216,6 +216,13 @@ def test_lock_out_outlives_the_cache(post_login):
     assert post_login().status_code == 200
 
 
+def test_password_that_was_typed_as_the_name_is_not_kept(post_login):
+    post_login("whatever", email="Correct.Horse@battery.example")
+
+    assert Attempt.objects.get().failures == 1
+    assert "horse" not in str([*Attempt.objects.values(), *Event.objects.values()])
+
+
 @pytest.fixture
 def lock():
     def lock(email: str) -> None:

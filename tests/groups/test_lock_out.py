@@ -2,8 +2,10 @@
 
 from contextlib import ExitStack
 from datetime import timedelta
+from importlib import import_module
 
 import pytest
+from django.apps import apps
 from django.db.models import F
 from django.db.models.functions import Now
 
@@ -138,7 +140,33 @@ def test_unknown_name_is_counted_like_a_known_one(group, attempt):
     for _ in range(6):
         attempt(WRONG_PASSWORD, username="nobody")
 
-    assert Attempt.objects.locked().get().name == "nobody"
+    assert Attempt.objects.locked().get().failures == 5
+
+
+def test_password_that_was_typed_as_the_name_is_not_kept(group, attempt):
+    attempt(WRONG_PASSWORD, username="Correct horse 7")
+    attempt(WRONG_PASSWORD, username=" correct HORSE 7")
+
+    kept = Attempt.objects.values().get()
+    assert kept["failures"] == 2
+    assert "horse" not in str(kept)
+
+
+def test_upgrade_forgets_names_of_nobody_and_keeps_locks(group, other_group, agent, owner, lock):
+    lock(agent)
+    until = {"window_ends_at": Now(), "locked_until": Now() + timedelta(minutes=30)}
+    kept = [
+        ("main", owner.email),
+        (f"group:{group.pk}:factor", "whoever"),
+        ("sign_in.many_names", "192.0.2.1"),
+    ]
+    forgotten = [("main", "secret"), (group.door, "secret"), (other_group.door, agent.username_key)]
+    Attempt.objects.bulk_create(Attempt(door=door, name=name, **until) for door, name in kept + forgotten)
+
+    import_module("groups.migrations.0012_forget_typed_names").forget_typed_names(apps, None)
+
+    left = Attempt.objects.values_list("door", "name")
+    assert set(left) == {(group.door, agent.username_key), *kept}
 
 
 def test_running_session_outlives_a_lock_out(agent, attempt):

@@ -4,7 +4,7 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
-from django.contrib.admin import ModelAdmin, TabularInline
+from django.contrib.admin import TabularInline
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
@@ -32,7 +32,7 @@ from tokens.models import (
 OVER = (State.ENDED, State.REVOKED)
 
 
-class CredentialForm(forms.ModelForm):  # type: ignore[type-arg]
+class CredentialForm(forms.ModelForm):
     """A new credential, of which there may be two live ones."""
 
     def validate_unique(self) -> None:
@@ -69,7 +69,7 @@ class StandingFilter(admin.SimpleListFilter):
         return queryset.exclude(pk__in=live.values("pk")) if self.value() == "over" else queryset
 
 
-class CredentialAdmin(Audited, ModelAdmin):  # type: ignore[type-arg]
+class CredentialAdmin(Audited):
     """Rows are made with a secret, rotated and revoked; never deleted, so that their history stays."""
 
     form = CredentialForm
@@ -202,7 +202,7 @@ class NetworksOnce(OnceEach):
     once = ("network",)
 
 
-class CredentialAddressInline(TabularInline):  # type: ignore[type-arg]
+class CredentialAddressInline(TabularInline):
     model = CredentialAddress
     formset = NetworksOnce
     extra = 0
@@ -219,6 +219,6 @@ class ApiCredentialAdmin(CredentialAdmin):
 
 
 @admin.register(AddressRule)
-class AddressRuleAdmin(Audited, ModelAdmin):  # type: ignore[type-arg]
+class AddressRuleAdmin(Audited):
     list_display = ("network", "group", "note")
     autocomplete_fields = ("group",)

@@ -17,6 +17,7 @@ from tokens.models import (
     BusSettings,
     FamilyEnd,
     Handoff,
+    JobRun,
     LoginToken,
     SigningKey,
     TokenFamily,
@@ -121,6 +122,14 @@ class HandoffAdmin(ReadOnlyAdmin):
     @admin.display(description=gettext_lazy("state"))
     def state(self, handoff: Handoff) -> str:
         return str(handoff.state.label)
+
+
+@admin.register(JobRun)
+class JobRunAdmin(ReadOnlyAdmin):
+    """What the worker did last."""
+
+    list_display = ("job", "begun_at", "ended_at", "outcome", "told", "done_at")
+    ordering = ("job",)
 
 
 @admin.register(SigningKey)

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import admin
-from django.contrib.admin import ModelAdmin, TabularInline
+from django.contrib.admin import TabularInline
 from django.contrib.admin.options import IS_POPUP_VAR
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
@@ -16,14 +16,14 @@ from tokens.credentials import create_secret
 from tokens.models import Algorithm, RegisteredAddress, RelyingParty, RelyingPartySecret, SigningPair
 
 
-class RegisteredAddressInline(TabularInline):  # type: ignore[type-arg]
+class RegisteredAddressInline(TabularInline):
     model = RegisteredAddress
 
     def get_extra(self, request: HttpRequest, obj: RelyingParty | None = None, **kwargs: Any) -> int:
         return 0 if obj else 1  # hardly one does without
 
 
-class ToSee(TabularInline):  # type: ignore[type-arg]
+class ToSee(TabularInline):
     """Rows that have pages of their own to be changed on."""
 
     extra = 0
@@ -50,7 +50,7 @@ class SigningPairsInline(ToSee):
 
 
 @admin.register(RelyingParty)
-class RelyingPartyAdmin(Audited, ModelAdmin):  # type: ignore[type-arg]
+class RelyingPartyAdmin(Audited):
     """The first secret of one that can keep it is made with it."""
 
     list_display = ("name", "identifier", "client", "is_public", "needs_pkce", "is_active")
@@ -90,11 +90,18 @@ class RelyingPartyAdmin(Audited, ModelAdmin):  # type: ignore[type-arg]
     def response_add(
         self, request: HttpRequest, obj: RelyingParty, post_url_continue: str | None = None
     ) -> HttpResponse:
-        if obj.is_public or IS_POPUP_VAR in request.POST:
+        if IS_POPUP_VAR in request.POST:
             return super().response_add(request, obj, post_url_continue)
+        issuer = Shown(_("Issuer"), settings.PORTAL_URL)  # asked for in the same breath
+        if obj.is_public:
+            title = _("The client ID of %(name)s") % {"name": obj.name}
+            shown = [issuer, Shown(_("Client ID"), obj.identifier)]
+            text = _(
+                "Send these to whoever runs that system. They are no secret, and stand on its page here."
+            )
+            return show_once(request, self.opts, title=title, shown=shown, text=text, is_kept=True)
         made = create_secret(obj, by=operator_of(request), caller=caller_here(request))
         title = _("The client ID and secret of %(name)s") % {"name": obj.name}
-        issuer = Shown(_("Issuer"), settings.PORTAL_URL)  # asked for in the same breath
         shown = [issuer, *(Shown(*one) for one in made.shown)]
         text = _("Send these to whoever runs that system, the secret by a way that nobody else reads.")
         return show_once(request, self.opts, title=title, shown=shown, text=text)
