@@ -91,8 +91,10 @@ def tell(handoff: Handoff) -> str | None:
     if not Handoff.objects.claim(handoff, lease=LEASE):
         return None
     handoff.tries += 1
-    failure = _why_not_taken(handoff)[:FAILURE_LENGTH]
-    _settle(handoff, failure)
+    reference = new_readable_code()  # of this try: in the log, in the event, and for the other side's log
+    with structlog.contextvars.bound_contextvars(reference=reference):
+        failure = _why_not_taken(handoff, reference=reference)[:FAILURE_LENGTH]
+        _settle(handoff, failure, reference=reference)
     return failure
 
 
@@ -124,20 +126,21 @@ def logout_token(handoff: Handoff) -> str:
     return signing_keys.sign(claims, algorithm=party.algorithm, typ=TYP)
 
 
-def _why_not_taken(handoff: Handoff) -> str:
+def _why_not_taken(handoff: Handoff, *, reference: str) -> str:
     party = handoff.relying_party
     if not party.is_active:
         return HOPELESS[0]
     if not party.backchannel_logout_uri:
         return HOPELESS[1]
     try:
-        answer = outgoing.post_form(party.backchannel_logout_uri, {"logout_token": logout_token(handoff)})
+        form = {"logout_token": logout_token(handoff)}
+        answer = outgoing.post_form(party.backchannel_logout_uri, form, reference=reference)
     except NotAsked as unanswered:
         return str(unanswered)
     return "" if 200 <= answer.status < 300 else f"{ANSWERED}: {answer.status}"
 
 
-def _settle(handoff: Handoff, failure: str) -> None:
+def _settle(handoff: Handoff, failure: str, *, reference: str) -> None:
     """Write down what came of a try."""
     if failure:
         log.warning(
@@ -160,15 +163,15 @@ def _settle(handoff: Handoff, failure: str) -> None:
     ended = "given_up_at" if failure else "told_at"
     with transaction.atomic():
         if same.update(**{ended: Now(), "failure": failure, "next_try_at": None}):
-            _record(handoff, failure)
+            _record(handoff, failure, reference=reference)
 
 
-def _record(handoff: Handoff, failure: str) -> None:
+def _record(handoff: Handoff, failure: str, *, reference: str) -> None:
     agent = handoff.session.agent
     details = {"relying_party": handoff.relying_party.identifier, "tries": handoff.tries}
     audit.record(
         ACTION,
-        caller=Caller(new_readable_code(), None, "", "worker"),
+        caller=Caller(reference, None, "", "worker"),
         actor="portal",
         refused_for=failure and "not_told",
         group=agent.group,

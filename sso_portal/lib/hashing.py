@@ -2,6 +2,7 @@
 
 import os
 import threading
+import time
 import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +10,7 @@ from contextlib import contextmanager
 from django.contrib.auth.hashers import Argon2PasswordHasher
 from django.utils.translation import gettext_noop
 
+from sso_portal.lib.metrics import password_wait
 from sso_portal.lib.refusals import Refusal, Refused
 
 LONGEST_PASSWORD = 4096  # characters; no longer one is ever right
@@ -19,7 +21,10 @@ _gate = threading.BoundedSemaphore(2 * (os.cpu_count() or 1))
 @contextmanager
 def _through_the_gate() -> Iterator[None]:
     """At most two hashes a core at once in this process; the rest wait, then are told to come back."""
-    if not _gate.acquire(timeout=GATE_WAIT):
+    began = time.monotonic()
+    is_through = _gate.acquire(timeout=GATE_WAIT)
+    password_wait.observe(time.monotonic() - began)
+    if not is_through:
         busy = Refusal(
             "busy", gettext_noop("Many people are signing in right now. Please try again in a moment."), 503
         )

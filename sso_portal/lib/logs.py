@@ -1,13 +1,43 @@
 """Logs: one line an event, JSON for machines or readable in the demo, with the reference of the request."""
 
+import json
 import logging
 import re
+from datetime import UTC, datetime
 from typing import Any
 
 import structlog
 
 # Of these addresses the next part is worth an entry: of invitations, and of links to a new password.
 SECRET_IN_ADDRESS = re.compile(r"(/invitations/|/password/reset/key/)[^/\s]+")
+REQUEST = "request"  # the `event` of the lines that tell of a request which was answered
+_requests = logging.getLogger("portal.requests")
+
+
+def tell_request(**facts: str | int | float) -> None:
+    """A line for a request which was answered. None of the facts is text that a stranger chose."""
+    _requests.info(facts)
+
+
+class Formatter(structlog.stdlib.ProcessorFormatter):
+    """Words every line. Those of requests go no long way round: they are on every answer's way."""
+
+    def __init__(self, *, is_json: bool, **named: Any) -> None:
+        super().__init__(**named)
+        self.is_json = is_json
+
+    def format(self, record: logging.LogRecord) -> str:
+        if not isinstance(record.msg, dict) or record.name != _requests.name:
+            return super().format(record)
+        at = datetime.fromtimestamp(record.created, UTC).isoformat().replace("+00:00", "Z")
+        if self.is_json:
+            return json.dumps({"event": REQUEST, "level": "info", "timestamp": at} | record.msg)
+        return f"{at} {REQUEST} " + " ".join(f"{name}={value}" for name, value in record.msg.items())
+
+
+def is_bug(record: logging.LogRecord) -> bool:
+    """Of what Django tells of requests that failed: what nobody chose. (A 503 was told of by whoever chose it.)"""
+    return getattr(record, "status_code", 500) != 503
 
 
 def formatter(style: str) -> logging.Formatter:
@@ -27,14 +57,16 @@ def formatter(style: str) -> logging.Formatter:
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
     )
-    if style == "json":
+    is_json = style == "json"
+    if is_json:
         last: list[Any] = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     else:
         # Plain: the prettier formatter prints local variables, and with them passwords.
         last = [
             structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
         ]
-    return structlog.stdlib.ProcessorFormatter(
+    return Formatter(
+        is_json=is_json,
         foreign_pre_chain=shared,
         processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _without_secrets, *last],
     )

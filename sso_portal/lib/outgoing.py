@@ -71,10 +71,10 @@ class NotAsked(Exception):
         return f"{self.why}: {self.detail}" if self.detail else self.why
 
 
-def post_form(url: str, fields: Mapping[str, str]) -> Answer:
-    """Post a form there. Raises NotAsked when there is no answer."""
-    body = urlencode(fields).encode()
-    return _ask("POST", url, body=body, headers={"Content-Type": "application/x-www-form-urlencoded"})
+def post_form(url: str, fields: Mapping[str, str], *, reference: str) -> Answer:
+    """Post a form there, under a reference number that both sides may log. Raises NotAsked when there is no answer."""
+    headers = {"Content-Type": "application/x-www-form-urlencoded", "X-Request-Id": reference}
+    return _ask("POST", url, body=urlencode(fields).encode(), headers=headers)
 
 
 def get(url: str) -> Answer:

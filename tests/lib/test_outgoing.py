@@ -161,12 +161,13 @@ def soon(monkeypatch):
 
 
 def test_form_is_posted_and_the_answer_read(server):
-    answer = post_form(server.url("/told?x=1"), {"logout_token": "a.b+c/d="})
+    answer = post_form(server.url("/told?x=1"), {"logout_token": "a.b+c/d="}, reference="ABCD-EFGH-JKMN")
 
     assert answer == Answer(200, b"ok")
     method, path, headers, body = server.asked[0]
     assert (method, path, body) == ("POST", "/told?x=1", b"logout_token=a.b%2Bc%2Fd%3D")
     assert headers["Content-Type"] == "application/x-www-form-urlencoded"
+    assert headers["X-Request-Id"] == "ABCD-EFGH-JKMN"
     assert headers["Host"] == f"127.0.0.1:{server.server_address[1]}"
 
 

@@ -113,6 +113,12 @@ def test_party_is_told_by_a_form(ended, listener):
     assert listener.heard[0]["type"] == ["application/x-www-form-urlencoded"]
 
 
+def test_try_has_one_number_in_the_event_and_at_the_party(ended, listener):
+    tell(ended)
+
+    assert listener.heard[0]["reference"] == [events()[0].reference]
+
+
 @pytest.mark.parametrize("algorithm", ["RS256", "ES256"])
 def test_logout_token_is_as_the_specification_wants_it(ended, party, listener, agent, session, algorithm):
     type(party).objects.update(algorithm=algorithm)

@@ -17,6 +17,7 @@ FILLINGS = {
     "content_type_id": "1",
     "url": "x",
     "subject": "0" * 32,
+    "_0": "/nothing-here",  # below an address that has nothing
 }
 
 

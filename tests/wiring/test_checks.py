@@ -18,7 +18,7 @@ from sso_portal.lib.addresses import parse_networks
 ROOT = Path(__file__).resolve().parents[2]
 GOOD = "a-good-secret-with-many-characters-0123456789-ABCDEF"
 POSTGRESQL = {
-    "ENGINE": "django.db.backends.postgresql",
+    "ENGINE": "sso_portal.lib.postgresql",
     "AUTOCOMMIT": True,
     "ATOMIC_REQUESTS": False,
     "OPTIONS": {"connect_timeout": 3, "options": "-c statement_timeout=5000 -c lock_timeout=2000"},
@@ -120,6 +120,8 @@ UNSAFE = [
     ("E023", {"CACHES": redis(LOCATION="redis://:word@cache.example:6379/0")}),
     ("E024", {"EMAIL_HOST": "smtp.example", "EMAIL_HOST_PASSWORD": "word"}),
     ("E025", {"LOG_FORMAT": "jsno"}),
+    ("E027", {"METRICS_TOKEN": "short"}),
+    ("E028", {"TRACES_GO_TO": "http://localhost:4318", "CAN_TRACE": False}),
 ]
 
 

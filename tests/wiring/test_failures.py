@@ -55,6 +55,16 @@ def test_bug_is_logged_with_its_reference(browser, caplog):
     assert caplog.records[-1].exc_info[0] is ZeroDivisionError
 
 
+@pytest.mark.parametrize("path", ["/database-away", "/api/database-away"])
+def test_database_that_is_away_is_a_line_of_the_log(browser, caplog, path):
+    browser.get(path)
+
+    (record,) = [record for record in caplog.records if record.levelno == logging.ERROR]
+    assert record.msg["heard"] == "server closed the connection unexpectedly"
+    assert not record.exc_info
+    assert "exception" not in record.msg
+
+
 @pytest.mark.parametrize("path", ["/database-away", "/connection-gone"])
 def test_database_that_is_away_is_a_503_that_says_when_to_come_back(browser, path):
     response = browser.get(path)

@@ -1,80 +1,18 @@
-"""The headers that every answer carries."""
+"""Headers: of static files, of pages that are an exception, and the reference of each answer.
+
+What every answer carries is in tests/attacks/answers.py.
+"""
 
 import pytest
-from django.test import Client
 
 from tests import factories
-from tests.conftest import PORTAL
+from tests.attacks.answers import POLICY, policy_of
 
 pytestmark = pytest.mark.django_db
-CSP = {
-    "default-src 'none'",
-    "script-src 'self'",
-    "style-src 'self'",
-    "img-src 'self'",
-    "font-src 'self'",
-    "connect-src 'self'",
-    "object-src 'none'",
-    "base-uri 'none'",
-    "form-action 'self'",
-    "frame-ancestors 'none'",
-}
-PAGES = {
-    "sign-in": (PORTAL, "/sso/sign-in"),
-    "main door": (PORTAL, "/accounts/login/"),
-    "redirect": (PORTAL, "/groups/"),
-    "missing page": (PORTAL, "/nowhere"),
-    "refused page": (PORTAL, "/sso/sign-in?group=x"),
-    "missing page of a client's host": ("demoaws.localhost:8000", "/"),
-    "unknown host": ("evil.example", "/"),
-    "API": (PORTAL, "/api/v1/tokens/redeem"),
-    "missing API": (PORTAL, "/api/nowhere"),
-    "health": (PORTAL, "/healthz"),
-}
-
-
-@pytest.fixture(params=PAGES.values(), ids=PAGES.keys())
-def answer(request):
-    host, path = request.param
-    return Client(HTTP_HOST=host).get(path)
-
-
-def policy_of(response) -> set[str]:
-    return {directive.strip() for directive in response["Content-Security-Policy"].split(";")}
-
-
-def test_answer_has_the_strict_policy(answer):
-    assert policy_of(answer) == CSP
-
-
-@pytest.mark.parametrize(
-    ("header", "value"),
-    [
-        ("X-Content-Type-Options", "nosniff"),
-        ("Cross-Origin-Opener-Policy", "same-origin"),
-        ("Cross-Origin-Resource-Policy", "same-origin"),
-        ("Referrer-Policy", "same-origin"),
-        ("Cache-Control", "no-store"),
-    ],
-)
-def test_answer_has_the_header(answer, header, value):
-    assert answer.headers.get(header) == value
-
-
-def test_answer_switches_off_what_no_page_needs(answer):
-    assert "camera=()" in answer["Permissions-Policy"]
-
-
-def test_answer_has_its_reference(answer):
-    assert len(answer["X-Request-Id"]) == 14
 
 
 def test_references_differ(client):
     assert client.get("/healthz")["X-Request-Id"] != client.get("/healthz")["X-Request-Id"]
-
-
-def test_answer_lets_no_other_site_read_it(answer):
-    assert not [name for name in answer.headers if name.startswith("Access-Control-")]
 
 
 def test_reference_is_never_the_callers(client):
@@ -114,7 +52,7 @@ def test_set_up_page_of_the_authenticator_app_may_show_its_picture(group, visit_
     response = browser.get("/accounts/2fa/totp/activate/")
 
     assert response.status_code == 200
-    assert policy_of(response) - CSP == {"img-src 'self' data:"}
+    assert policy_of(response) - POLICY == {"img-src 'self' data:"}
 
 
 def test_page_speaks_the_browsers_language(client, group):
