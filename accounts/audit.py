@@ -2,11 +2,15 @@
 
 import unicodedata
 from collections.abc import Iterable
+from functools import partial
 from typing import Any, Protocol
+
+from django.db import transaction
 
 from accounts import journal, lockout
 from accounts.models import Event, Outcome
 from sso_portal.lib.inserting import insert_many
+from sso_portal.lib.metrics import count_event
 from sso_portal.lib.refusals import Refused
 from sso_portal.lib.secrets import digest_of
 from sso_portal.lib.text import BIDI
@@ -49,19 +53,20 @@ def record(
     event = Event.objects.create(
         reference=caller.reference,
         door=caller.door,
-        actor=_storable(actor)[:254],
+        actor=storable(actor)[:254],
         action=action,
         outcome=Outcome.REFUSED if refused_for else Outcome.OK,
         reason=refused_for,
         group_id=group.pk if group else None,
-        client=_storable(client if isinstance(client, str) else client.subdomain)[:63] if client else "",
+        client=storable(client if isinstance(client, str) else client.subdomain)[:63] if client else "",
         agent=agent.subject if agent else "",
-        object=_storable(about)[:128],
+        object=storable(about)[:128],
         address=caller.address_text,
-        agent_header=_storable(caller.agent_header),
-        details=_storable_details(details or {}),
+        agent_header=storable(caller.agent_header),
+        details=storable_details(details or {}),
     )
     journal.note(event)
+    count(action, reason=refused_for, door=caller.door)
     return event
 
 
@@ -78,17 +83,25 @@ def record_many(
     common = {
         "reference": caller.reference,
         "door": caller.door,
-        "actor": _storable(actor)[:254],
+        "actor": storable(actor)[:254],
         "action": action,
         "outcome": Outcome.OK,
         "group_id": group.pk,
         "address": caller.address_text,
-        "agent_header": _storable(caller.agent_header),
-        "details": _storable_details(details or {}),
+        "agent_header": storable(caller.agent_header),
+        "details": storable_details(details or {}),
     }
     subjects = [agent.subject for agent in agents]
     insert_many(Event, common=common, own=["agent"], rows=([subject] for subject in subjects))
     journal.note(*(Event(agent=subject, **common) for subject in subjects))
+    count(action, door=caller.door, times=len(subjects))
+
+
+def count(action: str, *, reason: str = "", door: str, times: int = 1) -> None:
+    """Count events, once they are committed."""
+    outcome = Outcome.REFUSED if reason else Outcome.OK
+    what = partial(count_event, action=action, outcome=outcome.value, reason=reason)
+    transaction.on_commit(partial(what, door=door, times=times))
 
 
 def record_refusal(refused: Refused, *, caller: Caller) -> None:
@@ -96,10 +109,8 @@ def record_refusal(refused: Refused, *, caller: Caller) -> None:
     if refused.recorded:
         return
     about = {"action": "request", "actor": ANONYMOUS} | refused.about
-    is_known = about["actor"] != ANONYMOUS or about.get("agent")
-    if not is_known and not lockout.may_go_on(limit="recorded refusals", who=caller.address_text):
-        return
-    if refused.refusal.status == 429 and is_known and not _may_record_throttle(about):
+    if not _may_record(refused, about, caller=caller):
+        count(about["action"], reason=refused.refusal.code, door=caller.door)
         return
     details = {"status": refused.refusal.status} | about.pop("details", {})
     if refused.refusal.detail:
@@ -108,14 +119,21 @@ def record_refusal(refused: Refused, *, caller: Caller) -> None:
     refused.recorded = True
 
 
-def _may_record_throttle(about: dict[str, Any]) -> bool:
-    """Count one more refusal of somebody who comes too often: what a limit refuses has no limit of its own."""
+def _may_record(refused: Refused, about: dict[str, Any], *, caller: Caller) -> bool:
+    """Whether one more refusal is written down: the log is not for strangers to fill, nor for who comes too often.
+
+    What a limit refuses has no limit of its own.
+    """
     agent = about.get("agent")
+    if about["actor"] == ANONYMOUS and not agent:
+        return lockout.may_go_on(limit="recorded refusals", who=caller.address_text)
+    if refused.refusal.status != 429:
+        return True
     who = f"{about['action']} {agent.subject if agent else about['actor']}"
     return lockout.may_go_on(limit="recorded throttles", who=digest_of(who))
 
 
-def _storable(text: str) -> str:
+def storable(text: str) -> str:
     """The text without characters that a database refuses, or that would forge a line of a log or turn it round."""
     if text.isprintable():
         return text
@@ -124,10 +142,10 @@ def _storable(text: str) -> str:
     )
 
 
-def _storable_details(details: Any) -> Any:
+def storable_details(details: Any) -> Any:
     """The details with every text in them storable, however deep it lies."""
     if isinstance(details, dict):
-        return {name: _storable_details(value) for name, value in details.items()}
+        return {name: storable_details(value) for name, value in details.items()}
     if isinstance(details, list | tuple):
-        return [_storable_details(value) for value in details]
-    return _storable(details) if isinstance(details, str) else details
+        return [storable_details(value) for value in details]
+    return storable(details) if isinstance(details, str) else details

@@ -16,7 +16,16 @@ FIELDS = ("reference", "actor", "action", "group_id", "client", "agent", "object
 # What happens all day and changes nothing that a backup could bring back.
 BUSY_KINDS = ("login.", "login_tokens.", "logout.", "person.", "console.")
 BUSY = {
-    *("request", "api", "bus.connect", "bus.issue_code", "bus.redeem_code", "bus.register", "bus.me"),
+    *(
+        "request",
+        "api",
+        "key.remind",
+        "bus.connect",
+        "bus.issue_code",
+        "bus.redeem_code",
+        "bus.register",
+        "bus.me",
+    ),
     *("agent.sign_in", "agent.sign_out", "agent.second_factor"),
     *("administrator.sign_in", "administrator.sign_out", "administrator.second_factor"),
 }

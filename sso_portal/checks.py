@@ -29,7 +29,7 @@ WIDE_PUBLIC = {4: 24, 6: 64}
 CLOCKS_APART = timedelta(seconds=5)
 HOST_NAME = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)(\.(?!-)[a-z0-9-]{1,63}(?<!-))*")
 SET_AT_START = re.compile(r"(?:-c\s*|--)([\w-]+)=(\S+)")
-DATABASES = ("django.db.backends.postgresql", "django.db.backends.sqlite3")
+DATABASES = ("sso_portal.lib.postgresql", "django.db.backends.sqlite3")
 NEW_SECRET = "`python scripts/new_secrets.py` prints a good one."  # noqa: S105  (advice)
 
 Reasons = Iterator[tuple[str, str]]
@@ -179,6 +179,13 @@ def _beside() -> Reasons:
         )
     if settings.LOG_FORMAT not in ("json", "console"):
         yield "E025", "LOG_FORMAT is json or console."
+    if settings.METRICS_TOKEN and _is_weak(settings.METRICS_TOKEN):
+        yield "E027", "METRICS_TOKEN is too short or not random: 32 random characters or more."
+    if settings.TRACES_GO_TO and not settings.CAN_TRACE:
+        yield (
+            "E028",
+            "OTEL_EXPORTER_OTLP_ENDPOINT is set, and what sends traces is not installed: requirements-tracing.txt.",
+        )
 
 
 def _redis() -> Any:

@@ -1,10 +1,14 @@
 """What happens to every request before and after its view."""
 
 import re
+import time
 from collections.abc import Callable
-from typing import cast
+from typing import ClassVar, cast
 
 import structlog
+from csp.constants import HEADER
+from csp.middleware import CSPMiddleware
+from csp.utils import build_policy
 from django.conf import settings
 from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponseBase
@@ -13,7 +17,7 @@ from django.utils import translation
 from django.utils.translation import gettext_noop
 
 from accounts import audit
-from sso_portal import pages
+from sso_portal import pages, watching
 from sso_portal.lib.addresses import is_within, parse_address
 from sso_portal.lib.refusals import TOO_LARGE, Refusal, Refused
 from sso_portal.lib.secrets import new_readable_code
@@ -21,9 +25,12 @@ from sso_portal.lib.web import LONGEST_FORM, caller_of, is_for_software, length_
 from sso_portal.views import refuse
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
-HEALTH_PATHS = ("/healthz", "/readyz")
+# Headers that nobody else is believed. (X-Forwarded-For: `client_address`.)
+OF_PROXIES = ("HTTP_X_FORWARDED_PROTO", "HTTP_X_REQUEST_ID", "HTTP_TRACEPARENT", "HTTP_TRACESTATE")
+WATCHED = ("/healthz", "/readyz", "/metrics")
 UPLOADS = re.compile(r"/groups/[0-9]{1,9}/(?:[a-z]+/)*(?:import|roster)/")  # pages that take CSV files
 LONG_FORMS = ("/groups/", "/backoffice/")  # pages whose forms may have a thousand fields
+POP = re.compile(r"/sso/group/[A-Za-z0-9-]{1,63}/?")
 FILES = (200, 206, 304)  # what WhiteNoise answers for a file that is there
 PERMISSIONS_POLICY = "camera=(), geolocation=(), microphone=(), payment=(), usb=()"
 UNREADABLE = Refusal("unreadable", gettext_noop("This address holds characters that no address has."), 400)
@@ -40,12 +47,17 @@ def edge(get_response: GetResponse) -> GetResponse:
     """Outermost: the request's reference number, and the headers that every answer carries."""
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
+        began = time.perf_counter()
         request.reference = new_readable_code()  # type: ignore[attr-defined]
         structlog.contextvars.bind_contextvars(reference=request.reference)  # type: ignore[attr-defined]
         if not is_within(parse_address(request.META.get("REMOTE_ADDR", "")), settings.TRUSTED_PROXIES):
-            request.META.pop("HTTP_X_FORWARDED_PROTO", None)
+            for name in OF_PROXIES:
+                request.META.pop(name, None)
+        elif number := watching.number_of_proxy(request):
+            structlog.contextvars.bind_contextvars(proxy_request_id=number)
         try:
             response = get_response(request)
+            watching.tell(request, response, seconds=time.perf_counter() - began)
         finally:
             structlog.contextvars.clear_contextvars()
         response.headers.setdefault("X-Request-Id", request.reference)  # type: ignore[attr-defined]
@@ -57,6 +69,20 @@ def edge(get_response: GetResponse) -> GetResponse:
         return response
 
     return middleware
+
+
+class ContentPolicy(CSPMiddleware):
+    """django-csp's; the policy of an answer that asks for no exception is worded once, not each time."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        super().__init__(get_response)
+        self.usual = build_policy()
+
+    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        if any(name.startswith("_csp_") for name in vars(response)):
+            return super().process_response(request, response)
+        response.headers.setdefault(HEADER, self.usual)
+        return response
 
 
 def language(get_response: GetResponse) -> GetResponse:
@@ -79,6 +105,17 @@ def admission(get_response: GetResponse) -> GetResponse:
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
         return _refuse_unreadable(request) or _route_by_host(request) or get_response(request)
+
+    return middleware
+
+
+def express(get_response: GetResponse) -> GetResponse:
+    """Software, and a pop, go past all that only pages need: sessions, forms, messages, administrators."""
+    straight_on = Refusals.innermost  # Django makes the innermost first
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        is_express = is_for_software(request.path) or POP.fullmatch(request.path)
+        return straight_on(request) if is_express else get_response(request)
 
     return middleware
 
@@ -112,7 +149,7 @@ def _refused_early(request: HttpRequest, refusal: Refusal) -> HttpResponseBase |
 
 def _route_by_host(request: HttpRequest) -> HttpResponseBase | None:
     """A client's host name serves the API alone, the portal's the rest; an unknown one is refused."""
-    if request.path in HEALTH_PATHS:  # asked for by address, by whatever watches over the machine
+    if request.path in WATCHED:  # asked for by address, by whatever watches over the machine
         request.META["HTTP_HOST"] = settings.PORTAL_HOST
         return None
     try:
@@ -131,8 +168,11 @@ def _route_by_host(request: HttpRequest) -> HttpResponseBase | None:
 class Refusals:
     """Innermost: words a refusal as a page, and records it in a transaction of its own."""
 
+    innermost: ClassVar["Refusals"]
+
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
+        Refusals.innermost = self
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         response = self.get_response(request)

@@ -31,6 +31,7 @@ TITLES: dict[int | str, Any] = {
     413: _("That is too large"),
     421: _("Unknown host name"),
     429: _("Too many at once"),
+    500: _("Something broke on our side"),
     503: _("The portal is not available"),
 }
 ASK_WHO_RUNS_IT = _(
@@ -58,6 +59,10 @@ ADVICE: dict[int | str, Any] = {
     403: _("Tell your team lead the reference number. They can see what happened and change it."),
     404: _("Check the address. The group's own address is on your team's notes."),
     429: _("Wait a minute, then try again."),
+    500: _(
+        "Wait a minute, then load this page again. If it stays like this, tell your team lead the time and which "
+        "client you wanted to open."
+    ),
     503: _("Try again in a few seconds. Nothing was lost."),
 }
 

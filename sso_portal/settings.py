@@ -5,6 +5,7 @@ A missing secret stops the start and names the variable.
 
 import os
 from datetime import timedelta
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,6 +14,7 @@ import environ
 from csp.constants import NONE, SELF
 
 from sso_portal.lib.addresses import parse_networks
+from sso_portal.lib.logs import is_bug
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
@@ -97,7 +99,7 @@ INSTALLED_APPS = [
     "tokens",
     "groups",
     "accounts",
-    "django.contrib.admin",
+    "accounts.apps.BackOfficeConfig",  # django.contrib.admin
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.humanize",
@@ -118,9 +120,10 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "csp.middleware.CSPMiddleware",
+    "sso_portal.middleware.ContentPolicy",
     "sso_portal.middleware.language",
     "sso_portal.middleware.admission",
+    "sso_portal.middleware.express",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -159,6 +162,7 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
     }
 else:
+    DATABASES["default"]["ENGINE"] = "sso_portal.lib.postgresql"
     DATABASES["default"]["CONN_MAX_AGE"] = env.int("CONN_MAX_AGE", default=60)
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
     DATABASES["default"]["DISABLE_SERVER_SIDE_CURSORS"] = True  # PgBouncer in transaction mode has none
@@ -265,7 +269,7 @@ THEME_COOKIE_NAME = "theme"  # like the language's, which it lasts as long as
 CSRF_FAILURE_VIEW = "sso_portal.views.csrf_failure"
 
 SECURE_SSL_REDIRECT = HTTPS
-SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
 # Safe, because the outermost middleware drops the header unless a trusted proxy sent it.
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_HSTS_SECONDS = 31536000 if HTTPS else 0
@@ -314,19 +318,28 @@ REST_FRAMEWORK = {
     "UNAUTHENTICATED_USER": None,
 }
 
-# --- Logs --------------------------------------------------------------------------------------------------------
+# --- What is told to those who watch -------------------------------------------------------------------------------
 
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="")  # without one there is no /metrics
+# The exporter reads this and every other OTEL_… variable itself.
+TRACES_GO_TO = env.str("OTEL_EXPORTER_OTLP_ENDPOINT", default="")
+CAN_TRACE = bool(TRACES_GO_TO) and find_spec("opentelemetry") is not None
+if CAN_TRACE:
+    MIDDLEWARE.insert(1, "sso_portal.tracing.traced")
+
+LOG_REQUESTS = env.bool("LOG_REQUESTS", default=not DEMO)
 LOG_FORMAT = env.str("LOG_FORMAT", default="console" if DEMO else "json")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
+    "filters": {"bugs": {"()": "django.utils.log.CallbackFilter", "callback": is_bug}},
     "formatters": {"portal": {"()": "sso_portal.lib.logs.formatter", "style": LOG_FORMAT}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "portal"}},
     "root": {"handlers": ["stderr"], "level": "INFO"},
     "loggers": {
         "django": {"handlers": [], "level": "INFO", "propagate": True},
         "django.server": {"handlers": [], "propagate": True},
-        "django.request": {"level": "ERROR"},  # refusals are chosen answers, not news
+        "django.request": {"level": "ERROR", "filters": ["bugs"]},  # refusals are chosen answers, not news
         "fido2": {"level": "WARNING"},  # it would tell of each passkey that is shown
         # Nor is what strangers send: host names, too many fields, lookups. Each is answered; some are recorded.
         "django.security": {"level": "CRITICAL"},

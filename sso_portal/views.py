@@ -3,10 +3,8 @@
 import sys
 from typing import Any
 
-import structlog
 from django.db import DatabaseError, InterfaceError, connection
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
-from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.translation import gettext_noop
 from django.views.decorators.http import require_safe
@@ -15,16 +13,18 @@ from accounts import audit
 from accounts.middleware import OTHER_DOORS
 from groups.door import stale_sign_in
 from sso_portal import pages
-from sso_portal.lib.outages import is_outage
+from sso_portal.lib.outages import is_outage, tell_outage
 from sso_portal.lib.refusals import NOT_FOUND, UNAVAILABLE, Refusal, Refused
-from sso_portal.lib.web import caller_of, is_for_software, reference_of
+from sso_portal.lib.web import caller_of
 
 FORBIDDEN = Refusal("forbidden", gettext_noop("This page is not for your account."), 403)
 BAD_REQUEST = Refusal("bad_request", gettext_noop("The portal could not read this request."), 400)
 TOO_MANY = Refusal(
     "too_many_requests", gettext_noop("This was tried very often just now. Please wait a minute."), 429
 )
-BROKEN = Refusal("internal_error", gettext_noop("Something is wrong on our side. It was written down."), 500)
+BROKEN = Refusal(
+    "internal_error", gettext_noop("It is nothing you did. The portal has written down what happened."), 500
+)
 STALE = Refusal(
     "stale_form",
     gettext_noop("This page was open for a long time. Please go back, reload it, and try again."),
@@ -97,8 +97,6 @@ def server_error(request: HttpRequest) -> HttpResponseBase:
     """A bug, or a database that is away, full or read-only: the second is no bug, and says when to come back."""
     error: Any = sys.exc_info()[1]
     if is_outage(error):
-        structlog.get_logger(__name__).error("database unavailable", exc_info=error)
+        tell_outage(error)
         return pages.refused_anywhere(request, UNAVAILABLE)
-    if is_for_software(request.path):
-        return pages.refused_anywhere(request, BROKEN)
-    return HttpResponse(render_to_string("errors/500.html", {"reference": reference_of(request)}), status=500)
+    return pages.refused_anywhere(request, BROKEN)

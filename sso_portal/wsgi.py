@@ -5,9 +5,11 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 
 from sso_portal.checks import refuse_unsafe_settings
+from sso_portal.lib import counts
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "sso_portal.settings")
 
@@ -20,6 +22,8 @@ BOUNDARY = re.compile(
 UNREADABLE = "application/octet-stream"
 
 
+if settings.METRICS_TOKEN:
+    counts.share()  # before anything that counts is imported
 portal = get_wsgi_application()
 refuse_unsafe_settings()
 

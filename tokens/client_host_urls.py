@@ -8,6 +8,6 @@ handler404 = "sso_portal.views.not_found"
 handler500 = "sso_portal.views.server_error"
 
 urlpatterns = [
-    re_path(r"^api/sso/?$", platform.SsoLogin.as_view()),
+    re_path(r"^api/sso/?$", platform.SsoLogin.as_view(), name="sso_api"),
     re_path(r"^api(/.*)?$", platform.NothingHere.as_view()),
 ]

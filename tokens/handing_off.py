@@ -98,11 +98,18 @@ def hand_off(request: HttpRequest, issued: IssuedLogin, way: Way) -> HttpRespons
     elif party is not None and way.kind == Kind.SIGNED:
         fields = {"id_token": _signed(issued, way.entry, party)}
         response = post_form(request, client, address=client.login_url, fields=fields)
-    elif client.hand_off == HandOff.FORM_POST:
-        response = post_form(request, client, address=client.login_url, fields={"token": issued.secret})
     else:
-        response = see_other(f"{client.login_url}?{urlencode({'token': issued.secret})}")
+        response = into_crm(request, client, secret=issued.secret)
     response.headers.setdefault("Referrer-Policy", NO_REFERRER)
+    return response
+
+
+def into_crm(request: HttpRequest, client: Client, *, secret: str) -> HttpResponse:
+    """Send the browser into the CRM with a login token: in a form, or in the address."""
+    if client.hand_off == HandOff.FORM_POST:
+        return post_form(request, client, address=client.login_url, fields={"token": secret})
+    response = see_other(address_of(client, secret=secret))
+    response.headers["Referrer-Policy"] = NO_REFERRER
     return response
 
 
@@ -115,12 +122,12 @@ def post_form(request: HttpRequest, client: Client, *, address: str, fields: dic
     return response
 
 
-def address_of(issued: IssuedLogin) -> str:
+def address_of(client: Client, *, secret: str) -> str:
     """The login address for software that cannot follow a hand-off itself: the CRM's, or the portal's entrance."""
-    if issued.client.hand_off == HandOff.REDIRECT:
-        return f"{issued.client.login_url}?{urlencode({'token': issued.secret})}"
+    if client.hand_off == HandOff.REDIRECT:
+        return f"{client.login_url}?{urlencode({'token': secret})}"
     entrance = reverse("enter", urlconf=settings.ROOT_URLCONF)  # asked for at a client's host name, perhaps
-    return f"{settings.PORTAL_URL}{entrance}?{urlencode({'token': issued.secret})}"
+    return f"{settings.PORTAL_URL}{entrance}?{urlencode({'token': secret})}"
 
 
 def _launch(issued: IssuedLogin, party: RelyingParty) -> HttpResponse:

@@ -18,6 +18,7 @@ from sso_portal.lib.web import Caller
 from tokens.models import LoginToken, PlatformKey, RelyingParty
 
 ACTION = "login.issue"
+PREFIX = "lt_"  # of login tokens
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ def issue(
             "agent": entry.agent,
         }
         raise Refused(refusal, {"action": ACTION} | about)
-    secret = new_secret("lt_")
+    secret = new_secret(PREFIX)
     told = {"kind": str(kind), "call": call.for_audit()} | ({"session": session.sid} if session else {})
     with transaction.atomic():
         token = LoginToken.objects.create(

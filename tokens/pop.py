@@ -22,6 +22,7 @@ from groups.door import active_group, group_id_of, sign_in_url
 from groups.entering import client_at, entry_of, with_entry
 from groups.models import AgentSession, Group
 from groups.targets import Target
+from sso_portal.lib.metrics import AGENTS_DOOR, NEEDS_SIGN_IN, count_event
 from sso_portal.lib.refusals import Refusal, Refused
 from sso_portal.lib.telephone import Dialled
 from sso_portal.lib.text import last_four, why_not_text
@@ -35,7 +36,8 @@ from sso_portal.lib.web import (
     same_with_get,
     see_other,
 )
-from tokens.handing_off import hand_off, origins_on_the_way, way_into
+from tokens import at_once
+from tokens.handing_off import hand_off, into_crm, origins_on_the_way, way_into
 from tokens.issuing import ACTION, CallContext, issue
 from tokens.logins import call_of
 from tokens.models import Kind, issued_last_minute
@@ -149,6 +151,26 @@ def _take_in(request: HttpRequest, subdomain: str) -> HttpResponse:
     asked = PopRequest.parse(subdomain, request.GET)
     if is_framed(request):
         return open_in_tab(request)
+    return _take_in_at_once(asked, request) or _take_in_step_by_step(asked, request)
+
+
+def _take_in_at_once(asked: PopRequest, request: HttpRequest) -> HttpResponse | None:
+    """The answer to a usual pop, in one statement; None for one that must be looked at more closely."""
+    cookie = request.COOKIES.get(settings.AGENT_COOKIE_NAME, "")
+    if not cookie or not asked.subdomain:
+        return None
+    issued = at_once.pop(
+        cookie,
+        group_id=asked.group_id,
+        subdomain=asked.subdomain,
+        call=asked.call,
+        details=asked.details,
+        caller=caller_of(request),
+    )
+    return into_crm(request, issued.client, secret=issued.secret) if issued else None
+
+
+def _take_in_step_by_step(asked: PopRequest, request: HttpRequest) -> HttpResponse:
     session = _session_before(asked, request)
     if session is None:
         return _to_sign_in(asked, request)
@@ -245,6 +267,7 @@ def _to_sign_in(asked: PopRequest, request: HttpRequest) -> HttpResponse:
     if not subdomain and (route := dialling.find_route(asked.dialled, group_id=asked.group_id)):
         subdomain = route.subdomain
     origins = origins_on_the_way(subdomain, group_id=asked.group_id)
+    count_event(action=ACTION, outcome=NEEDS_SIGN_IN, door=AGENTS_DOOR)
     return see_other(sign_in_url(asked.group_id, target=target_of(request, subdomain, origins=origins)))
 
 

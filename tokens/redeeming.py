@@ -16,6 +16,7 @@ from tokens.handoffs import remember
 from tokens.models import Kind, LoginToken, RelyingParty
 from tokens.parties import actor_of, party_beside
 
+ACTION = "login.redeem"
 ALREADY_USED = "already used"  # for the audit log
 INVALID = Refusal("invalid_token", "This login token is unknown, expired or already used.", 400)
 
@@ -98,7 +99,7 @@ def _record(
 ) -> None:
     actor = actor_of(relying_party, otherwise="portal")
     audit.record(
-        "login.redeem",
+        ACTION,
         caller=caller,
         actor=actor,
         refused_for=why and INVALID.code,

@@ -23,6 +23,7 @@ from sso_portal.lib.telephone import readable
 from tokens.dialects.native import told
 from tokens.handing_off import NOBODY_RECEIVES, receiver_of
 from tokens.issuing import CallContext
+from tokens.logins import login_of
 from tokens.models import LoginToken, RelyingPartySecret
 from tokens.pop import PopRequest, unknown_number
 from tokens.redeeming import Redemption
@@ -104,7 +105,7 @@ def simulate(call: Call, *, group: Group) -> Simulation:
     reached = {step.key for step in steps}
     ahead = [key for key in _titles() if key not in reached and not (key == "number" and call.subdomain)]
     steps += [Step(key, Outcome.NOT_REACHED) for key in ahead]
-    claims = told(redemption, audience="rp_…") if redemption else None
+    claims = told(login_of(redemption), redemption.token.issued_at, audience="rp_…") if redemption else None
     return Simulation(call.url(group), steps, claims)
 
 

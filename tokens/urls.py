@@ -52,6 +52,14 @@ of_bus = [
 ]
 
 # A trailing slash is tolerated everywhere that software calls.
+
+# Asked for with every call that comes in: these are looked through before all other addresses of the portal.
+busy = [
+    re_path(r"^sso/group/(?P<subdomain>[A-Za-z0-9-]{1,63})/?$", pop.pop, name="pop"),
+    re_path(r"^api/v1/tokens/redeem/?$", native.RedeemToken.as_view(), name="redeem"),
+    re_path(r"^api/sso/(?P<subdomain>[A-Za-z0-9-]{1,63})/?$", platform.SsoLogin.as_view(), name="sso_api"),
+]
+
 urlpatterns = [
     re_path(r"^groups/(?P<group_id>[0-9]{1,9})/$", overview.overview, name="group"),
     re_path(r"^groups/(?P<group_id>[0-9]{1,9})/now/$", overview.now, name="group_now"),
@@ -64,7 +72,6 @@ urlpatterns = [
     re_path(r"^groups/(?P<group_id>[0-9]{1,9})/integration/", include(of_integration)),
     re_path(r"^groups/(?P<group_id>[0-9]{1,9})/bus/", include(of_bus)),
     re_path(r"^sso/group/?$", launcher.launcher, name="launcher"),
-    re_path(r"^sso/group/(?P<subdomain>[A-Za-z0-9-]{1,63})/?$", pop.pop, name="pop"),
     re_path(r"^sso/enter/?$", pop.enter, name="enter"),
     re_path(r"^oauth/authorize/?$", authorize.authorize, name="oauth_authorize"),
     re_path(r"^oauth/logout/?$", logout.logout, name="oauth_logout"),
@@ -99,7 +106,6 @@ urlpatterns = [
     re_path(r"^bus/(?:api|me).*$", bus.NothingHere.as_view()),
     re_path(r"^includes/api\.php/?$", create_sso_token.CreateSsoToken.as_view(), name="create_sso_token"),
     re_path(r"^includes(/.*)?$", create_sso_token.NothingHere.as_view()),
-    re_path(r"^api/sso/(?P<subdomain>[A-Za-z0-9-]{1,63})/?$", platform.SsoLogin.as_view(), name="sso_api"),
     re_path(r"^api/sso(/.*)?$", platform.NothingHere.as_view()),
     re_path(r"^api/", include("tokens.dialects.native.urls")),
     re_path(r"^api/v4/sso_url/?$", sso_url.SsoUrl.as_view(), name="sso_url"),

@@ -1,6 +1,7 @@
 """The true client address: one function feeds address lists, limits and the audit log."""
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any
 
@@ -9,6 +10,7 @@ Network = IPv4Network | IPv6Network
 MAPPED = IPv6Network("::ffff:0:0/96")  # IPv4 addresses, written as IPv6
 
 
+@lru_cache(maxsize=10_000)  # asked several times of each request
 def parse_address(text: str) -> Address | None:
     """An address, with `::ffff:` unwrapped; None when unreadable."""
     try:

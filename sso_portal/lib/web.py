@@ -37,7 +37,7 @@ LONGEST_ADDRESS = 8 * 1024  # characters; about what servers and proxies take
 LONGEST_FORM = (
     64 * 1024
 )  # bytes, of a form that strangers may send: reading one costs far more than receiving it
-PREFETCH_HEADERS = ("Sec-Purpose", "Purpose", "X-Moz")
+PREFETCH_HEADERS = ("HTTP_SEC_PURPOSE", "HTTP_PURPOSE", "HTTP_X_MOZ")
 
 
 @dataclass(frozen=True)
@@ -56,10 +56,12 @@ class Caller:
 
 def caller_of(request: HttpRequest, *, door: str = "") -> Caller:
     """The caller of this request, coming in by this door (pages: told from the address)."""
+    if not hasattr(request, "caller_address"):  # asked several times of each request
+        request.caller_address = client_address(request.META, settings.TRUSTED_PROXIES)  # type: ignore[attr-defined]
     return Caller(
         reference=reference_of(request),
-        address=client_address(request.META, settings.TRUSTED_PROXIES),
-        agent_header=request.headers.get("User-Agent", "")[:256],
+        address=request.caller_address,  # type: ignore[attr-defined]
+        agent_header=request.META.get("HTTP_USER_AGENT", "")[:256],
         door=door or DOORS.get(request.path.strip("/").partition("/")[0], "main"),
     )
 
@@ -85,9 +87,10 @@ def is_navigation(request: HttpRequest) -> bool:
 
     HEAD, prefetches and loads by scripts or pictures are not; they never mint or spend (wire.md, section 1).
     """
-    if request.method == "HEAD" or any(header in request.headers for header in PREFETCH_HEADERS):
+    # `META` here and below: `request.headers` would copy all of it first, for each pop.
+    if request.method == "HEAD" or any(header in request.META for header in PREFETCH_HEADERS):
         return False
-    mode, dest = request.headers.get("Sec-Fetch-Mode"), request.headers.get("Sec-Fetch-Dest")
+    mode, dest = request.META.get("HTTP_SEC_FETCH_MODE"), request.META.get("HTTP_SEC_FETCH_DEST")
     return mode in (None, "navigate") and dest in (None, "document", "iframe")
 
 
@@ -103,7 +106,7 @@ def is_live(request: HttpRequest) -> bool:
 
 def is_framed(request: HttpRequest) -> bool:
     """Whether the page would open inside a frame, where a Lax cookie does not reach us."""
-    return request.headers.get("Sec-Fetch-Dest") == "iframe"
+    return request.META.get("HTTP_SEC_FETCH_DEST") == "iframe"
 
 
 def see_other(url: str) -> HttpResponseRedirect:

@@ -1,13 +1,10 @@
 """What tests of the group's door share."""
 
-import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import connection
 from django.db.models.functions import Now
 from django.http import HttpResponse
 from django.test import Client
@@ -62,23 +59,3 @@ def lock() -> Callable[[Agent], None]:
         )
 
     return lock
-
-
-@pytest.fixture
-def at_once() -> Callable[[int, Callable[[], Any]], list[Any]]:
-    """Do something many times at once, each in a thread with a database connection of its own; all results."""
-
-    def at_once(times: int, do: Callable[[], Any]) -> list[Any]:
-        start = threading.Barrier(times)
-
-        def one(_: int) -> Any:
-            start.wait()
-            try:
-                return do()
-            finally:
-                connection.close()
-
-        with ThreadPoolExecutor(times) as pool:
-            return list(pool.map(one, range(times)))
-
-    return at_once

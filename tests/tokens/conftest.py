@@ -12,6 +12,7 @@ from groups.models import Agent, AgentSession
 from sso_portal.lib.secrets import new_secret
 from tests import factories
 from tests.conftest import PORTAL
+from tokens.functions import Function
 from tokens.issuing import CallContext, IssuedLogin, issue
 from tokens.issuing_to_people import create_sso_token
 from tokens.models import Kind
@@ -34,6 +35,12 @@ def signed_in(client, session, alices_secret) -> Client:
     """Alice's browser."""
     client.cookies[settings.AGENT_COOKIE_NAME] = alices_secret
     return client
+
+
+@pytest.fixture
+def step_by_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is done at once, as on SQLite."""
+    monkeypatch.setattr(Function, "did", lambda self, **given: None)
 
 
 @pytest.fixture

@@ -403,7 +403,7 @@ def test_entrance_of_an_agent_who_is_signed_in_brings_departments_and_campaigns(
     by_oidc, issue_to_alice, signed_in
 ):
     entrance = issue_to_alice(kind=Kind.ENTRANCE, departments=[1], campaigns=[2])
-    asked = begun(open_in(signed_in, address_of(entrance)))
+    asked = begun(open_in(signed_in, address_of(entrance.client, secret=entrance.secret)))
 
     signed_in.get("/oauth/authorize", authorization(by_oidc, asked["login_hint"]))
 

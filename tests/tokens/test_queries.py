@@ -1,4 +1,7 @@
-"""What the hot paths ask of the database (trust.md, "Speed"): counted as real statements, by kind."""
+"""What the hot paths ask of the database, step by step: counted as real statements, by kind.
+
+(That PostgreSQL does the usual case in one: test_at_once.py.)
+"""
 
 from datetime import timedelta
 
@@ -12,7 +15,7 @@ from tests.tokens.asking import basic
 from tests.tokens.statements import Statements
 from tokens.models import RelyingPartySecret
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("entitlement")]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("entitlement", "step_by_step")]
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from groups.models import AgentStatus, Client, HandOff
 from tests import factories
 from tokens.dialects.native import told
 from tokens.issuing import CallContext
+from tokens.logins import login_of
 from tokens.models import LoginToken, RelyingParty, RelyingPartySecret
 from tokens.redeeming import redeem
 from tokens.simulating import Call, simulate
@@ -53,7 +54,8 @@ def test_simulation_does_nothing(call):
 
 def test_claims_are_what_a_redemption_tells(call, issued, session, relying_party, caller):
     LoginToken.objects.update(session=session)
-    real = told(redeem(issued.secret, relying_party=relying_party, caller=caller), audience="rp_…")
+    redemption = redeem(issued.secret, relying_party=relying_party, caller=caller)
+    real = told(login_of(redemption), redemption.token.issued_at, audience="rp_…")
     simulated = call(did="+15550100").claims
     assert simulated | {"issued_at": 0} == real | {"issued_at": 0}
 

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 from urllib.parse import parse_qsl
 
-import structlog
 from django.core.exceptions import RequestDataTooBig
+from django.db import DatabaseError, InterfaceError
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from rest_framework import exceptions
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.parsers import BaseParser
@@ -17,12 +18,13 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts import audit, lockout
-from sso_portal.lib.outages import is_outage
+from sso_portal.lib.outages import is_outage, tell_outage
 from sso_portal.lib.refusals import NOT_FOUND, UNAVAILABLE, Refusal, Refused
 from sso_portal.lib.text import why_not_text
 from sso_portal.lib.web import LONGEST_FORM, Caller, caller_of, length_of_body
 
 LONGEST_BODY = 1024 * 1024  # bytes
+SMALL_BODY = 4096  # bytes; of what is answered at once
 DEEPEST = 20  # levels of lists and objects
 MOST_FIELDS = 200
 
@@ -79,7 +81,11 @@ class StrictJSONParser(StrictParser):
     media_type = "application/json"
 
     def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> dict[str, Any]:
-        body = self.read(stream)
+        return self.parsed(self.read(stream))
+
+    @staticmethod
+    def parsed(body: bytes) -> dict[str, Any]:
+        """The object. Raises Refused where it is none."""
         try:
             parsed = json.loads(body.decode(), object_pairs_hook=_no_name_twice, parse_constant=_no_constant)
         except (ValueError, RecursionError) as error:
@@ -144,6 +150,20 @@ class Door(APIView):
     action: ClassVar[str]  # what is asked for here, in events
 
     caller: Caller
+    failure: Exception | None = None
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """As the framework does it, but for what was done `at_once`."""
+        try:
+            if (answer := self.at_once(request, **kwargs)) is not None:
+                return answer
+        except (DatabaseError, InterfaceError) as error:  # it may have been done: not to be tried again
+            self.failure = error
+        return super().dispatch(request, *args, **kwargs)
+
+    def at_once(self, request: HttpRequest, **kwargs: Any) -> HttpResponseBase | None:
+        """The answer to a usual call, in one statement (tokens/at_once.py); None where one must look more closely."""
+        return None
 
     def admit(self, request: Request) -> None:
         """Find out who calls. Raises Refused with status 401 for credentials that are missing or wrong."""
@@ -159,6 +179,8 @@ class Door(APIView):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         self.caller = caller_of(request._request, door=self.name)
+        if self.failure:
+            raise self.failure
         if not self.methods():
             raise exceptions.NotFound
         method = request.method or ""
@@ -198,7 +220,7 @@ class Door(APIView):
 
     def _refused_by_framework(self, exc: Exception) -> Refused:
         if is_outage(exc):
-            structlog.get_logger(__name__).error("database unavailable", exc_info=exc)
+            tell_outage(exc)
             return Refused(UNAVAILABLE)
         for kind, refusal in FRAMEWORK_REFUSALS.items():
             if isinstance(exc, kind):
@@ -213,7 +235,24 @@ class Door(APIView):
         return {}
 
 
-def basic_credentials(request: Request) -> tuple[str, str] | None:
+def usual_body(request: HttpRequest) -> dict[str, Any] | None:
+    """The JSON object that a small POST brought; None for whatever must be looked at more closely."""
+    length = length_of_body(request.META) or 0
+    is_usual = request.method == "POST" and request.META.get("CONTENT_TYPE") == StrictJSONParser.media_type
+    if not is_usual or not 0 < length <= SMALL_BODY or "HTTP_TRANSFER_ENCODING" in request.META:
+        return None
+    try:
+        return StrictJSONParser.parsed(request.body)
+    except Refused:
+        return None
+
+
+def answer_in_json(answer: dict[str, Any]) -> HttpResponse:
+    """The answer as the framework gives it."""
+    return HttpResponse(JSONRenderer().render(answer), content_type=JSONRenderer.media_type)
+
+
+def basic_credentials(request: HttpRequest | Request) -> tuple[str, str] | None:
     """The name and password of HTTP Basic (RFC 7617); None where there are none to read."""
     scheme, _, encoded = request.headers.get("Authorization", "").strip().partition(" ")
     if scheme.lower() != "basic":

@@ -51,12 +51,28 @@ class LoginToken(SpentOnce):
     """A login that was issued: the digest of a secret shown once, and what it says about whom."""
 
     kind = models.CharField(max_length=16, choices=Kind)
-    agent = models.ForeignKey(Agent, on_delete=models.PROTECT, related_name="+")
-    group = models.ForeignKey(Group, on_delete=models.PROTECT, related_name="+")
-    client = models.ForeignKey(Client, on_delete=models.PROTECT, related_name="+")
-    session = models.ForeignKey(AgentSession, on_delete=models.SET_NULL, null=True, related_name="+")
-    platform_key = models.ForeignKey(PlatformKey, on_delete=models.SET_NULL, null=True, related_name="+")
-    issued_to = models.ForeignKey(RelyingParty, on_delete=models.CASCADE, null=True, related_name="+")
+    # Every pop pays for every index, and for every reference that the database checks: it locks the row referred to,
+    # which many pops share. So there are none for what is never removed (agents, groups, clients and relying parties
+    # are made inactive), nor an index on what a redemption changes: PostgreSQL then writes the row beside the old one,
+    # and nothing else.
+    agent = models.ForeignKey(
+        Agent, on_delete=models.PROTECT, related_name="+", db_index=False, db_constraint=False
+    )
+    group = models.ForeignKey(
+        Group, on_delete=models.PROTECT, related_name="+", db_index=False, db_constraint=False
+    )
+    client = models.ForeignKey(
+        Client, on_delete=models.PROTECT, related_name="+", db_index=False, db_constraint=False
+    )
+    session = models.ForeignKey(
+        AgentSession, on_delete=models.SET_NULL, null=True, related_name="+", db_index=False
+    )
+    platform_key = models.ForeignKey(
+        PlatformKey, on_delete=models.SET_NULL, null=True, related_name="+", db_index=False
+    )
+    issued_to = models.ForeignKey(
+        RelyingParty, on_delete=models.CASCADE, null=True, related_name="+", db_index=False
+    )
     terms = models.JSONField(default=dict)  # what the dialect that asked for it bound it to
     departments = models.JSONField(null=True)  # numbers asked for; null: all that are granted at redemption
     campaigns = models.JSONField(null=True)
@@ -65,7 +81,14 @@ class LoginToken(SpentOnce):
     call_id = models.CharField(max_length=128, blank=True)
     campaign_id = models.CharField(max_length=64, blank=True)
     destination = models.CharField(max_length=64, blank=True)
-    redeemed_by = models.ForeignKey(RelyingParty, on_delete=models.SET_NULL, null=True, related_name="+")
+    redeemed_by = models.ForeignKey(
+        RelyingParty,
+        on_delete=models.SET_NULL,
+        null=True,
+        related_name="+",
+        db_index=False,
+        db_constraint=False,
+    )
     redeemed_from = models.CharField(max_length=45, blank=True)
 
     objects = LoginTokenQuerySet.as_manager()
@@ -73,7 +96,12 @@ class LoginToken(SpentOnce):
     class Meta:
         indexes: ClassVar = [
             models.Index(fields=["session", "issued_at"], name="token_of_session"),
-            models.Index(fields=["platform_key", "issued_at"], name="token_of_key"),
+            models.Index(
+                fields=["platform_key", "issued_at"],
+                name="token_of_platform_key",
+                condition=Q(platform_key__isnull=False),
+            ),
+            models.Index(fields=["issued_to"], name="token_for_party", condition=Q(issued_to__isnull=False)),
             models.Index(fields=["issued_at"], name="token_by_age"),
         ]
         constraints: ClassVar = [

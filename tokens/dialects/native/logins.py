@@ -42,7 +42,7 @@ class Logins(BearerDoor):
                 raise _not_granted(name, refused) from refused
             raise
         lifetime = int(settings.LOGIN_TOKEN_LIFETIME.total_seconds())
-        return Response({"url": address_of(issued), "expires_in": lifetime})
+        return Response({"url": address_of(issued.client, secret=issued.secret), "expires_in": lifetime})
 
 
 def _read(fields: Fields) -> dict[str, Any]:

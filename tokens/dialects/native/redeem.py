@@ -1,21 +1,29 @@
 """`/api/v1/tokens/redeem`: a relying party exchanges a login token for what it says (wire.md, section 1)."""
 
+import re
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
+from django.http import HttpRequest, HttpResponse
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from sso_portal.lib.refusals import Refusal, Refused
-from tokens.dialects.base import basic_credentials, json_body, text_field
+from sso_portal.lib.web import caller_of
+from tokens import at_once
+from tokens.dialects.base import answer_in_json, basic_credentials, json_body, text_field, usual_body
 from tokens.dialects.native.door import NativeDoor
 from tokens.handing_off_people import claims_of_person
-from tokens.logins import login_of
+from tokens.issuing import PREFIX
+from tokens.logins import Login, login_of
 from tokens.models import PersonToken, RelyingParty, RelyingPartySecret
-from tokens.redeeming import Redemption, redeem
+from tokens.redeeming import redeem
 from tokens.redeeming_for_people import redeem_person
 
 LONGEST_TOKEN = 256
+USUAL_PARTY = re.compile(r"\w+", re.ASCII)
+USUAL_TOKEN = re.compile(rf"{PREFIX}[\w-]+", re.ASCII)
 UNAUTHORIZED = Refusal("unauthorized", "The relying party's id or secret is missing or wrong.", 401)
 
 
@@ -36,6 +44,20 @@ class RedeemToken(NativeDoor):
     def challenge(self, request: Request, refusal: Refusal) -> str:
         return 'Basic realm="portal"' if refusal.status == 401 else ""
 
+    def at_once(self, request: HttpRequest, **_: Any) -> HttpResponse | None:
+        shown, body = basic_credentials(request), usual_body(request)
+        secret = (body or {}).get("token")
+        party, party_secret = shown or ("", "")
+        if (
+            not USUAL_PARTY.fullmatch(party)
+            or not isinstance(secret, str)
+            or not USUAL_TOKEN.fullmatch(secret)
+        ):
+            return None
+        caller = caller_of(request, door=self.name)
+        redeemed = at_once.redeem(secret, party=party, party_secret=party_secret, caller=caller)
+        return answer_in_json(told(redeemed.login, redeemed.issued_at, audience=party)) if redeemed else None
+
     def post(self, request: Request) -> Response:
         # Before the token is spent: its failure costs nothing yet.
         RelyingPartySecret.objects.touch(self.secret)
@@ -46,12 +68,13 @@ class RedeemToken(NativeDoor):
             token = redeem_person(secret, relying_party=self.relying_party, caller=self.caller)
             return Response(claims_of_person(token, audience=self.relying_party.identifier))
         redemption = redeem(secret, relying_party=self.relying_party, caller=self.caller)
-        return Response(told(redemption, audience=self.relying_party.identifier))
+        return Response(
+            told(login_of(redemption), redemption.token.issued_at, audience=self.relying_party.identifier)
+        )
 
 
-def told(redemption: Redemption, *, audience: str) -> dict[str, Any]:
+def told(login: Login, issued_at: datetime, *, audience: str) -> dict[str, Any]:
     """What the relying party learns (wire.md, section 1, "Redeem")."""
-    login = login_of(redemption)
     return {
         "iss": settings.PORTAL_URL,
         "sub": login.agent.subject,
@@ -67,6 +90,6 @@ def told(redemption: Redemption, *, audience: str) -> dict[str, Any]:
         "destination": login.call.destination or None,
         "amr": login.methods,
         "auth_time": int(login.authenticated_at.timestamp()) if login.authenticated_at else None,
-        "issued_at": int(redemption.token.issued_at.timestamp()),
+        "issued_at": int(issued_at.timestamp()),
         "sid": login.sid or None,
     }

@@ -1,4 +1,7 @@
-"""Addresses of the portal's own API, below /api/. A trailing slash is tolerated."""
+"""Addresses of the portal's own API, below /api/. A trailing slash is tolerated.
+
+(That of redemptions is busy: tokens/urls.py.)
+"""
 
 from django.urls import re_path
 
@@ -9,7 +12,6 @@ from tokens.dialects.native.entitlements import Entitlements
 from tokens.dialects.native.events import Events
 from tokens.dialects.native.logins import Logins
 from tokens.dialects.native.page import Page
-from tokens.dialects.native.redeem import RedeemToken
 
 ONE = r"^v1/agents/(?P<subject>[0-9a-f]{32})"
 ACTS = "|".join(ActOnAgent.ACTS)
@@ -22,7 +24,6 @@ urlpatterns = [
     re_path(r"^v1/logins/?$", Logins.as_view(), name="api_logins"),
     re_path(r"^v1/events/?$", Events.as_view(), name="api_events"),
     re_path(r"^v1/entitlements/?$", Entitlements.as_view(), name="api_entitlements"),
-    re_path(r"^v1/tokens/redeem/?$", RedeemToken.as_view(), name="redeem"),
     re_path(r"^schema/?$", Document.as_view(), name="api_schema"),
     re_path(r"^docs/?$", Page.as_view(), name="api_docs"),
 ]

@@ -1,11 +1,7 @@
 """Everything that the OpenAPI document allows, and much that it does not, asked of the portal: no answer surprises."""
 
-from collections.abc import Iterator
-
 import pytest
 import schemathesis
-from django.core.signals import request_finished, request_started
-from django.db import close_old_connections
 from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis.checks import not_a_server_error
 from schemathesis.generation import GenerationMode
@@ -47,16 +43,6 @@ def authorization(group, entitlement, agent, relying_party) -> dict[str, str]:
         "key": f"Bearer {factories.API_KEY}",
         "relyingParty": basic(relying_party.identifier, factories.SECRET),
     }
-
-
-@pytest.fixture
-def _one_connection() -> Iterator[None]:
-    """The test's connection, with its transaction, outlives each request, as with Django's own test client."""
-    for signal in (request_started, request_finished):
-        signal.disconnect(close_old_connections)
-    yield
-    for signal in (request_started, request_finished):
-        signal.connect(close_old_connections)
 
 
 @pytest.mark.usefixtures("_one_connection")

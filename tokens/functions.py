@@ -1,0 +1,289 @@
+"""The acts that must be fast, as functions of the database: each decides, writes and tells in one statement.
+
+Planning these joins costs several times what running them does. A function keeps its plans as long as its connection
+lasts, behind PgBouncer too, where PREPARE does not. SQLite has no functions: there the plain path does it all.
+
+Each does the usual case whole, or nothing: what is unusual, or refused, is for the plain path, which finds out why. So
+there are no reasons here. But what lets an agent in, `groups.entering.why_not_enter`, is said again in SQL, as is what
+the plain path writes: tests/tokens/test_at_once.py holds the two together, in every state that there is.
+
+Never change a function that was released: the release before it works beside this one while nodes are replaced. Write
+the next one (`…_2`), install it by a migration, and drop the old one a release later (docs/adr/0017).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from django.db import connection
+
+# `why_not_enter` finds nothing: agent `a` of group `g` before client `c`, by the entitlement `e`.
+_MAY_ENTER = """
+    a.status = 'active' AND (a.ends_at IS NULL OR a.ends_at > STATEMENT_TIMESTAMP())
+    AND g.is_active AND c.is_active AND NOT c.is_paused
+    AND (a.all_clients OR EXISTS (
+        SELECT FROM groups_agententitlement n WHERE n.agent_id = a.id AND n.entitlement_id = e.id
+    ))"""
+
+# `Grant`: what is listed narrows, and no list at all means every one.
+_LISTED_DEPARTMENTS = "SELECT d.department_id FROM groups_entitleddepartment d WHERE d.entitlement_id = e.id"
+_LISTED_CAMPAIGNS = "SELECT l.campaign_id FROM groups_entitledcampaign l WHERE l.entitlement_id = e.id"
+_AGENTS_CAMPAIGNS = """
+    SELECT l.campaign_id FROM groups_agentcampaign l JOIN groups_agententitlement n ON n.id = l.narrowing_id
+    WHERE n.agent_id = a.id AND n.entitlement_id = e.id"""
+_DEPARTMENTS = f"""ARRAY(
+    SELECT o.number FROM groups_department o WHERE o.client_id = c.id AND o.is_active
+    AND (NOT EXISTS ({_LISTED_DEPARTMENTS}) OR o.id IN ({_LISTED_DEPARTMENTS})))"""
+_CAMPAIGNS = f"""ARRAY(
+    SELECT o.number FROM groups_campaign o WHERE o.client_id = c.id AND o.is_active
+    AND (NOT EXISTS ({_LISTED_CAMPAIGNS}) OR o.id IN ({_LISTED_CAMPAIGNS}))
+    AND (NOT EXISTS ({_AGENTS_CAMPAIGNS}) OR o.id IN ({_AGENTS_CAMPAIGNS})))"""
+_HAS_EVERY_CAMPAIGN = f"NOT EXISTS ({_LISTED_CAMPAIGNS}) AND NOT EXISTS ({_AGENTS_CAMPAIGNS})"
+
+# `issued_last_minute` is below the limit. It counts no further than that. Compared as a pair, so that only the index of
+# both will do: planners believe that the last minute saw next to nothing, and would look through all of it.
+_BELOW_LIMIT = """
+    (most IS NULL OR most > (SELECT COUNT(*) FROM (
+        SELECT FROM tokens_logintoken t
+        WHERE t.{by} = {of} AND (t.{by}, t.issued_at) > ({of}, STATEMENT_TIMESTAMP() - INTERVAL '1 minute') {kinds}
+        LIMIT most
+    ) AS recent))"""
+_POPS = "AND t.kind IN ('hand_off', 'launch', 'signed')"
+_LIVE_KEY = "k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > STATEMENT_TIMESTAMP())"
+# `CredentialQuerySet.touch`. Of many calls at once one writes, and none waits for it.
+_NOTE_USE = """
+    IF one.last_used_at IS NULL OR one.last_used_at <= STATEMENT_TIMESTAMP() - INTERVAL '1 minute' THEN
+        UPDATE {table} SET last_used_at = STATEMENT_TIMESTAMP()
+        WHERE id = (SELECT k.id FROM {table} k WHERE k.id = one.key_id FOR NO KEY UPDATE SKIP LOCKED);
+    END IF;"""
+_RECEIVES_TOKENS = "c.hand_off IN ('redirect', 'form_post')"
+_KIND_FOR_SOFTWARE = "CASE one.hand_off WHEN 'redirect' THEN 'hand_off' ELSE 'entrance' END"
+
+# What `issue` writes.
+_TOKEN = """
+    INSERT INTO tokens_logintoken (
+        digest, expires_at, kind, agent_id, group_id, client_id, session_id, platform_key_id, terms,
+        departments, campaigns, did, cid, call_id, campaign_id, destination, redeemed_from
+    ) VALUES (
+        token_digest, STATEMENT_TIMESTAMP() + lifetime, {kind}, one.agent_id, one.group_id, one.client_id,
+        {session}, {platform_key}, '{{}}', {departments}, {campaigns}, did, cid, call_id, campaign_id, destination, ''
+    );"""
+# What `audit.record` writes. Its time is when this INSERT began, not the function: sealing relies on it (ADR 15).
+_EVENT = """
+    INSERT INTO accounts_event (
+        at, reference, door, actor, action, outcome, reason,
+        group_id, client, agent, object, address, agent_header, details
+    ) VALUES (
+        CLOCK_TIMESTAMP(), reference, door, {actor}, '{action}', 'ok', '',
+        one.group_id, one.subdomain, one.subject, 'token:' || LEFT(token_digest, 12), address, agent_header, {details}
+    );"""
+
+OF_CALLER = {"reference": "text", "door": "text", "address": "text", "agent_header": "text"}
+OF_CALL = {"did": "text", "cid": "text", "call_id": "text", "campaign_id": "text", "destination": "text"}
+OF_TOKEN = {"token_digest": "text", "lifetime": "interval", "most": "bigint", "details": "jsonb"}
+
+
+@dataclass(frozen=True)
+class Function:
+    """A function of the database: what it takes, what it tells when it did its act, and how it does it."""
+
+    name: str
+    takes: Mapping[str, str]
+    tells: Mapping[str, str]
+    body: str
+
+    @property
+    def definition(self) -> str:
+        """The statement that makes it."""
+        parameters = [f"{name} {kind}" for name, kind in self.takes.items()]
+        parameters += [f"OUT {name} {kind}" for name, kind in self.tells.items()]
+        return f"CREATE FUNCTION {self.name}({', '.join(parameters)}) LANGUAGE plpgsql AS $${self.body}$$"
+
+    @property
+    def signature(self) -> str:
+        """What it is known by."""
+        return f"{self.name}({', '.join(self.takes.values())})"
+
+    @cached_property
+    def call(self) -> str:
+        """The statement that asks it."""
+        return f"SELECT * FROM {self.name}({', '.join(['%s'] * len(self.takes))})"
+
+    def did(self, **given: Any) -> tuple[Any, ...] | None:
+        """Do it, if this is the usual case: what it tells. None: nothing was done."""
+        if connection.vendor != "postgresql":
+            return None
+        with connection.cursor() as cursor:
+            cursor.execute(self.call, [given[name] for name in self.takes])
+            told: tuple[Any, ...] = cursor.fetchone()
+        return None if told[0] is None else told
+
+
+_DID = "IF NOT FOUND THEN RETURN; END IF;"
+
+POP = Function(
+    "tokens_pop_1",
+    takes={"cookie_digest": "text", "group_number": "bigint", "client_name": "text"}
+    | (OF_TOKEN | OF_CALL | OF_CALLER),
+    tells={"hand_off": "text", "login_url": "text", "client_title": "text", "further_origins": "text"},
+    body=f"""
+DECLARE one record;
+BEGIN
+    SELECT s.id AS session_id, s.sid, s.last_seen_at, g.idle_minutes,
+        a.id AS agent_id, a.subject, a.group_id, c.id AS client_id, c.subdomain,
+        c.hand_off, c.login_url, c.name, c.further_origins
+    INTO one
+    FROM groups_agentsession s
+    JOIN groups_agent a ON a.id = s.agent_id
+    JOIN groups_group g ON g.id = a.group_id
+    JOIN groups_client c ON c.subdomain = client_name
+    JOIN groups_entitlement e ON e.group_id = g.id AND e.client_id = c.id
+    WHERE s.digest = cookie_digest AND s.ended_at IS NULL
+    AND s.ends_at > STATEMENT_TIMESTAMP() AND s.idle_at > STATEMENT_TIMESTAMP()
+    AND a.group_id = group_number AND {_RECEIVES_TOKENS} AND {_MAY_ENTER}
+    AND {_BELOW_LIMIT.format(by="session_id", of="s.id", kinds=_POPS)};
+    {_DID}
+    IF one.last_seen_at <= STATEMENT_TIMESTAMP() - INTERVAL '1 minute' THEN
+        UPDATE groups_agentsession s SET last_seen_at = STATEMENT_TIMESTAMP(),
+            idle_at = STATEMENT_TIMESTAMP() + MAKE_INTERVAL(mins => one.idle_minutes)
+        WHERE s.id = one.session_id;
+    END IF;
+    {
+        _TOKEN.format(
+            kind="'hand_off'",
+            session="one.session_id",
+            platform_key="NULL",
+            departments="NULL",
+            campaigns="NULL",
+        )
+    }
+    {
+        _EVENT.format(
+            action="login.issue",
+            actor="'agent:' || one.subject",
+            details="details || JSONB_BUILD_OBJECT('session', one.sid)",
+        )
+    }
+    hand_off := one.hand_off; login_url := one.login_url; client_title := one.name;
+    further_origins := one.further_origins;
+END""",
+)
+
+BY_NAME = Function(
+    "tokens_issue_by_name_1",
+    takes={
+        "key_digest": "text",
+        "user_name": "text",
+        "person_name": "text",
+        "mail": "text",
+        "client_name": "text",
+    }
+    | {"departments": "integer[]", "campaigns": "integer[]"}
+    | (OF_TOKEN | OF_CALL | OF_CALLER),
+    tells={"hand_off": "text", "login_url": "text"},
+    body=f"""
+DECLARE one record;
+BEGIN
+    SELECT k.id AS key_id, k.last_used_at, k.prefix, a.id AS agent_id, a.subject, a.group_id,
+        c.id AS client_id, c.subdomain, c.hand_off, c.login_url
+    INTO one
+    FROM tokens_platformkey k
+    JOIN groups_group g ON g.id = k.group_id
+    JOIN groups_agent a ON a.group_id = g.id AND a.username_key = user_name
+    JOIN groups_client c ON c.subdomain = client_name
+    JOIN groups_entitlement e ON e.group_id = g.id AND e.client_id = c.id
+    WHERE k.digest = key_digest AND {_LIVE_KEY}
+    AND EXISTS (SELECT FROM tokens_addressrule r WHERE r.group_id = g.id AND address::inet <<= r.network::inet)
+    AND (a.provisioned_by <> 'api' OR (a.full_name = person_name AND mail IN ('', a.email)))
+    AND {_RECEIVES_TOKENS} AND {_MAY_ENTER}
+    AND departments <@ {_DEPARTMENTS} AND (campaigns IS NULL OR campaigns <@ {_CAMPAIGNS})
+    AND {_BELOW_LIMIT.format(by="platform_key_id", of="k.id", kinds="")};
+    {_DID}
+    {_NOTE_USE.format(table="tokens_platformkey")}
+    {
+        _TOKEN.format(
+            kind=_KIND_FOR_SOFTWARE,
+            session="NULL",
+            platform_key="one.key_id",
+            departments="TO_JSONB(departments)",
+            campaigns="TO_JSONB(campaigns)",
+        )
+    }
+    {
+        _EVENT.format(
+            action="login.issue",
+            actor="'key:' || one.prefix",
+            details=f"JSONB_BUILD_OBJECT('kind', {_KIND_FOR_SOFTWARE}) || details",
+        )
+    }
+    hand_off := one.hand_off; login_url := one.login_url;
+END""",
+)
+
+REDEEM = Function(
+    "tokens_redeem_1",
+    takes={"party_name": "text", "secret_digest": "text", "token_digest": "text"} | OF_CALLER,
+    tells={"subject": "text", "username": "text", "full_name": "text", "email": "text"}
+    | {"group_number": "bigint", "group_code": "text", "group_name": "text", "client_name": "text"}
+    | {"departments": "jsonb", "campaigns": "jsonb"}
+    | {"granted_departments": "integer[]", "granted_campaigns": "integer[]", "has_every_campaign": "boolean"}
+    | OF_CALL
+    | {"methods": "jsonb", "proved_at": "timestamptz", "sid": "text", "issued_at": "timestamptz"},
+    body=f"""
+DECLARE one record;
+BEGIN
+    SELECT k.id AS key_id, k.last_used_at,
+        p.id AS party_id, p.client_id, p.identifier, p.backchannel_logout_uri <> '' AS wants_log_outs,
+        t.session_id, t.group_id, t.departments, t.campaigns, t.issued_at,
+        t.did, t.cid, t.call_id, t.campaign_id, t.destination,
+        a.subject, a.username, a.full_name, a.email, g.code, g.name, c.subdomain,
+        s.methods, COALESCE(s.factor_shown_at, s.started_at) AS proved_at, s.sid,
+        {_DEPARTMENTS} AS granted_departments, {_CAMPAIGNS} AS granted_campaigns,
+        {_HAS_EVERY_CAMPAIGN} AS has_every_campaign
+    INTO one
+    FROM tokens_relyingpartysecret k
+    JOIN tokens_relyingparty p ON p.id = k.relying_party_id
+    JOIN tokens_logintoken t ON t.digest = token_digest
+    JOIN groups_agent a ON a.id = t.agent_id
+    JOIN groups_group g ON g.id = a.group_id
+    JOIN groups_client c ON c.id = t.client_id
+    JOIN groups_entitlement e ON e.group_id = g.id AND e.client_id = c.id
+    LEFT JOIN groups_agentsession s ON s.id = t.session_id
+    WHERE k.digest = secret_digest AND {_LIVE_KEY}
+    AND p.identifier = party_name AND p.is_active AND NOT p.is_public
+    AND t.group_id = a.group_id AND {_MAY_ENTER}
+    AND NOT EXISTS (
+        SELECT FROM groups_agentsession o
+        WHERE o.sid = s.sid AND o.ended_at IS NOT NULL AND o.end_reason <> 'renewed'
+    );
+    {_DID}
+    IF NOT (one.departments IS NULL OR TO_JSONB(one.granted_departments) @> one.departments)
+    OR NOT (one.campaigns IS NULL OR TO_JSONB(one.granted_campaigns) @> one.campaigns) THEN
+        RETURN;
+    END IF;
+    -- The claim, as `LoginTokenQuerySet.claim` has it: own columns only, and whether it changed a row decides.
+    UPDATE tokens_logintoken t
+    SET redeemed_at = STATEMENT_TIMESTAMP(), redeemed_by_id = one.party_id, redeemed_from = address
+    WHERE t.digest = token_digest AND t.redeemed_at IS NULL AND t.expires_at > STATEMENT_TIMESTAMP()
+    AND t.kind = 'hand_off' AND t.client_id = one.client_id
+    AND (t.issued_to_id IS NULL OR t.issued_to_id = one.party_id);
+    {_DID}
+    {_NOTE_USE.format(table="tokens_relyingpartysecret")}
+    IF one.wants_log_outs AND one.session_id IS NOT NULL THEN  -- `handoffs.remember`
+        INSERT INTO tokens_handoff (session_id, relying_party_id, tries, failure)
+        VALUES (one.session_id, one.party_id, 0, '') ON CONFLICT DO NOTHING;
+    END IF;
+    {_EVENT.format(action="login.redeem", actor="'relying_party:' || one.identifier", details="'{}'")}
+    subject := one.subject; username := one.username; full_name := one.full_name; email := one.email;
+    group_number := one.group_id; group_code := one.code; group_name := one.name; client_name := one.subdomain;
+    departments := one.departments; campaigns := one.campaigns;
+    granted_departments := one.granted_departments; granted_campaigns := one.granted_campaigns;
+    has_every_campaign := one.has_every_campaign;
+    did := one.did; cid := one.cid; call_id := one.call_id; campaign_id := one.campaign_id;
+    destination := one.destination;
+    methods := one.methods; proved_at := one.proved_at; sid := one.sid; issued_at := one.issued_at;
+END""",
+)
+
+FUNCTIONS = (POP, BY_NAME, REDEEM)
