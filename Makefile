@@ -8,7 +8,8 @@ DEVELOPMENT := .venv/.development
 READY := var/.ready
 # Environments of the portal's clients, beside the one of Node; each is locked in tests/clients/requirements-<name>.txt.
 CLIENTS := python licensespring2 licensespring3 licensespring4
-LOCKED := requirements requirements-dev $(CLIENTS:%=tests/clients/requirements-%)
+LOCKED := requirements requirements-tracing requirements-dev $(CLIENTS:%=tests/clients/requirements-%) \
+	bench/peers/requirements deploy/requirements-check
 
 SOURCES := manage.py sso_portal accounts groups tokens demo bench examples tests scripts
 TEMPLATES := templates
@@ -20,9 +21,10 @@ COMPILE := uv pip compile --quiet --system-certs --universal --python-version 3.
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help run code test test-sqlite test-postgresql attacks faults clients check format messages lock clean FORCE
+.PHONY: help run code test test-sqlite test-postgresql attacks secrets faults nodes clients check format messages lock clean FORCE
 .PHONY: check-format check-lint check-types check-imports check-templates
-.PHONY: check-migrations check-deploy check-locked check-vendored check-messages
+.PHONY: check-migrations check-deploy check-deploy-files check-locked check-vendored check-messages
+.PHONY: bench bench-growth peers
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
@@ -77,13 +79,34 @@ test-sqlite: $(DEVELOPMENT) ## Run the tests on SQLite, without browser and clie
 test-postgresql: $(DEVELOPMENT) ## Run the tests on PostgreSQL, without browser and clients
 	@DATABASE=postgresql $(PYTEST) -m "not browser and not clients"
 
-attacks: $(DEVELOPMENT) ## Attack every door: hostile requests, parsers, timing, secrets in logs and tables
-	@$(PYTEST) -p tests.secrets_seen tests/attacks
+attacks: $(DEVELOPMENT) ## Run the attack suite alone, which is part of every run: hostile requests, parsers, timing, secrets
+	@$(PYTEST) tests/attacks
 
-# Takes up to ten minutes and both cores; needs root and Debian, or what scripts/fault_programs.sh asks for.
+secrets: $(DEVELOPMENT) ## Run the tests on SQLite, and look after each for secrets: in logs, rows, and answers that refuse
+	@SECRETS=everywhere $(PYTEST) -m "not postgresql and not browser and not clients"
+
+# Takes up to ten minutes and both cores; needs root, to mount a small disk, and Debian, or these programs.
 faults: $(DEVELOPMENT) ## Break a portal of two nodes in every way that docs/faults.md lists; the table is in var/faults.md
-	@sh scripts/fault_programs.sh
+	@sh scripts/programs.sh nginx=nginx-light valkey-server,redis-server=redis-server faketime=faketime
 	@$(PYTHON) -m pytest tests/faults -s --show-capture=no
+
+# Takes some minutes and both cores; needs root and Debian, or these programs.
+nodes: $(DEVELOPMENT) var/deploy-check/.installed ## Let nodes come and go under 200 pops a second; the table is in var/nodes.md
+	@sh scripts/programs.sh nginx=nginx-light haproxy=haproxy valkey-server,redis-server=redis-server pgbouncer=pgbouncer
+	@$(PYTHON) -m pytest tests/nodes -s --show-capture=no
+
+# Minutes, and both cores, on a machine that does nothing else. PEERS=1 measures other providers too, RECORD=1 writes
+# what was found into docs/performance.md; PARTS, ROUNDS, SECONDS and CONNECTIONS as `python -m bench --help` says.
+bench: $(DEVELOPMENT) $(if $(PEERS),peers) ## Measure the portal beside the floor of its machine; tables and chart are in var/bench/
+	@sh scripts/programs.sh wrk=wrk
+	@$(PYTHON) -m bench $(PARTS) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SECONDS),--seconds $(SECONDS)) \
+		$(if $(CONNECTIONS),--connections $(CONNECTIONS)) $(if $(PEERS),--peers) $(if $(RECORD),--record)
+
+bench-growth: $(DEVELOPMENT) ## Measure with a million agents and ten million tokens; takes half an hour and 20 GB in /var/tmp
+	@$(MAKE) --no-print-directory bench PARTS=growth RECORD=$(RECORD)
+
+peers: $(DEVELOPMENT)
+	@sh bench/peers/install.sh
 
 clients: $(CLIENTS:%=var/clients/%/.installed) ## Install the portal's clients as their registries have them, to test with
 	@sh scripts/node_clients.sh
@@ -94,7 +117,7 @@ var/clients/%/.installed: tests/clients/requirements-%.txt | $(DEVELOPMENT)
 	@touch $@
 
 check: check-format check-lint check-types check-imports check-templates ## Run every check but the tests
-check: check-migrations check-deploy check-locked check-vendored check-messages
+check: check-migrations check-deploy check-deploy-files check-locked check-vendored check-messages
 
 check-format: $(DEVELOPMENT)
 	$(PYTHON) -m ruff format --check $(SOURCES)
@@ -118,9 +141,17 @@ check-migrations: $(DEVELOPMENT)
 check-deploy: $(DEVELOPMENT)
 	sh scripts/as_production.sh $(PYTHON) manage.py check --deploy --fail-level WARNING
 
+check-deploy-files: var/deploy-check/.installed
+	sh scripts/check_deploy_files.sh
+
+var/deploy-check/.installed: deploy/requirements-check.txt | $(DEVELOPMENT)
+	@mkdir -p var
+	@sh scripts/install.sh $< var/deploy-check
+	@touch $@
+
 # Compiles copies, starting from the present pins, so that a release published since changes nothing.
 check-locked: $(DEVELOPMENT)
-	@rm -rf var/lock && mkdir -p var/lock/tests/clients
+	@rm -rf var/lock && mkdir -p var/lock/tests/clients var/lock/bench/peers var/lock/deploy
 	@for file in $(LOCKED); do cp $$file.in $$file.txt var/lock/$$(dirname $$file) || exit 1; done
 	cd var/lock && for file in $(LOCKED); do \
 		$(abspath $(PYTHON)) -m $(COMPILE) $$file.in -o $$file.txt >/dev/null || exit 1; \

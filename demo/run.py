@@ -162,19 +162,25 @@ def start_crm(port: int, *, values: Mapping[str, str], folder: Path) -> Child:
 
 
 def start_worker() -> Child:
-    """Start what tells the CRMs of log-outs."""
+    """Start what tells the CRMs of log-outs. It begins with sealing a week of the demo: that goes to a file."""
     command = [sys.executable, "manage.py", "worker"]
-    process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL)
+    log = ROOT / "var" / "worker.log"
+    log.parent.mkdir(exist_ok=True)
+    with log.open("wb") as lines:
+        process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stderr=lines)
     return Child("worker", None, process)
 
 
 def granian(target: str, *, port: int, workers: int, threads: int) -> list[str]:
-    """Return the command of one server. It kills a stuck worker of its own before we would have to kill it."""
+    """Return the command of one server. It kills a stuck worker of its own before we would have to kill it.
+
+    Its warnings are not shown: one comes at each start, about threads that wait for slow senders and need no processor.
+    """
     return [
         *(sys.executable, "-m", "granian", "--interface", "wsgi", "--no-ws"),
         *("--host", "127.0.0.1", "--port", str(port)),
         *("--workers", str(workers), "--blocking-threads", str(threads)),
-        *("--workers-kill-timeout", str(END_WITHIN - 2), "--log-level", "warning"),
+        *("--workers-kill-timeout", str(END_WITHIN - 2), "--log-level", "error"),
         target,
     ]
 
@@ -263,7 +269,7 @@ A first walk
   4. The main door: sign in as the administrator and see what just happened.
      {values["PORTAL_URL"]}/
 
-Ctrl+C ends all of it.
+Ctrl+C ends all of it. The worker's log is var/worker.log.
 """
 
 
