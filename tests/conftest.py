@@ -3,7 +3,9 @@
 import functools
 import itertools
 import sqlite3
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import Any
 
@@ -14,7 +16,8 @@ from allauth.account.internal.flows.login import (
 )
 from allauth.mfa.utils import is_mfa_enabled
 from django.conf import settings
-from django.db import connection
+from django.core.signals import request_finished, request_started
+from django.db import close_old_connections, connection
 from django.test import Client
 from django.utils import timezone, translation
 from joserfc.jwk import RSAKey
@@ -28,7 +31,7 @@ from tests import factories
 from tests.environment import DATABASE, wait_until_migrated
 from tokens import signing_keys
 
-pytest_plugins = ["tests.running_demo"]
+pytest_plugins = ["tests.running_demo", "tests.secrets_seen"]
 
 PORTAL = "localhost:8000"
 
@@ -128,6 +131,16 @@ def client() -> Client:
 
 
 @pytest.fixture
+def _one_connection() -> Iterator[None]:
+    """The test's connection, with its transaction, outlives each request that goes straight to the WSGI application."""
+    for signal in (request_started, request_finished):
+        signal.disconnect(close_old_connections)
+    yield
+    for signal in (request_started, request_finished):
+        signal.connect(close_old_connections)
+
+
+@pytest.fixture(scope="session")
 def caller() -> Caller:
     """Somebody at a documentation address."""
     return Caller("TEST-0000-0000", parse_address("203.0.113.9"), "pytest", "test")
@@ -198,21 +211,21 @@ def stranger(other_group: Any) -> Any:
     return _administrator(other_group, "owner")
 
 
-@pytest.fixture
-def visit_as() -> Callable[[Administrator], Client]:
+def visit(administrator: Administrator, *, ago: int = 0) -> Client:
     """A browser in which this administrator is signed in; his second factor was shown `ago` seconds ago."""
+    browser = Client(HTTP_HOST=PORTAL)
+    browser.force_login(administrator)
+    session = browser.session
+    if is_mfa_enabled(administrator):
+        shown = {"method": "mfa", "at": timezone.now().timestamp() - ago, "type": "totp"}
+        session[AUTHENTICATION_METHODS_SESSION_KEY] = [shown]
+        session[_AUTHENTICATION_METHODS_USER_SESSION_KEY] = str(administrator.pk)
+    session.save()
+    return browser
 
-    def visit(administrator: Administrator, *, ago: int = 0) -> Client:
-        browser = Client(HTTP_HOST=PORTAL)
-        browser.force_login(administrator)
-        session = browser.session
-        if is_mfa_enabled(administrator):
-            shown = {"method": "mfa", "at": timezone.now().timestamp() - ago, "type": "totp"}
-            session[AUTHENTICATION_METHODS_SESSION_KEY] = [shown]
-            session[_AUTHENTICATION_METHODS_USER_SESSION_KEY] = str(administrator.pk)
-        session.save()
-        return browser
 
+@pytest.fixture
+def visit_as() -> Callable[..., Client]:
     return visit
 
 
@@ -237,6 +250,26 @@ def limit_a_minute(settings: Any, still_clock: Any) -> Callable[[str, int], None
         settings.LIMITS_PER_MINUTE = settings.LIMITS_PER_MINUTE | {name: most}
 
     return limit
+
+
+@pytest.fixture
+def at_once() -> Callable[[int, Callable[[], Any]], list[Any]]:
+    """Do something many times at once, each in a thread with a database connection of its own; all results."""
+
+    def at_once(times: int, do: Callable[[], Any]) -> list[Any]:
+        start = threading.Barrier(times)
+
+        def one(_: int) -> Any:
+            start.wait()
+            try:
+                return do()
+            finally:
+                connection.close()
+
+        with ThreadPoolExecutor(times) as pool:
+            return list(pool.map(one, range(times)))
+
+    return at_once
 
 
 @pytest.fixture

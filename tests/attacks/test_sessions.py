@@ -12,7 +12,7 @@ from django.test import Client, override_settings
 from sso_portal.lib.secrets import new_secret
 from tests import factories
 from tests.accounts.conftest import code_of
-from tests.attacks.test_every_answer import POLICY
+from tests.attacks.answers import POLICY
 from tests.attacks.world import World
 from tests.conftest import PORTAL
 from tests.environment import ROOT

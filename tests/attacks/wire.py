@@ -6,8 +6,6 @@ Django's test client cannot send them: it encodes addresses, refuses headers, an
 import io
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-from http.cookies import SimpleCookie
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
@@ -15,41 +13,11 @@ from django.core.signals import request_finished, request_started
 from django.db import close_old_connections
 
 from sso_portal.wsgi import application
+from tests.attacks.answers import Answer, what_is_wrong
 from tests.conftest import PORTAL
 
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What came back, to the byte."""
-
-    status: int
-    headers: list[tuple[str, str]]
-    body: bytes
-
-    def __getitem__(self, name: str) -> str:
-        """The header of this name; "" where there is none."""
-        return ", ".join(value for header, value in self.headers if header.lower() == name.lower())
-
-    @property
-    def text(self) -> str:
-        return self.body.decode(errors="replace")
-
-    @property
-    def cookies(self) -> SimpleCookie:
-        """What the browser is told to keep."""
-        kept = SimpleCookie()
-        for header, value in self.headers:
-            if header.lower() == "set-cookie":
-                kept.load(value)
-        return kept
-
-    @property
-    def whole(self) -> str:
-        """All of it, to look for something in."""
-        return "\n".join(f"{name}: {value}" for name, value in self.headers) + "\n\n" + self.text
 
 
 def send(
@@ -63,7 +31,7 @@ def send(
     peer: str = "127.0.0.1",
     **environ: Any,
 ) -> Answer:
-    """One request; `address` is sent as it is written, `kind` is the content type."""
+    """One request; `address` is sent as it is written, `kind` is the content type. Its answer carries every header."""
     path, _, query = address.partition("?")
     sent: dict[str, Any] = {
         "REQUEST_METHOD": method,
@@ -86,7 +54,14 @@ def send(
         sent[f"HTTP_{name.upper().replace('-', '_')}"] = value.encode("utf-8", "surrogatepass").decode(
             "latin-1"
         )
-    return run(sent | environ)
+    answer = run(sent | environ)
+    assert not what_is_wrong(address, answer), (
+        method,
+        address,
+        answer.status,
+        what_is_wrong(address, answer),
+    )
+    return answer
 
 
 def run(environ: dict[str, Any]) -> Answer:

