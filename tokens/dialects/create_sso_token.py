@@ -34,11 +34,11 @@ from tokens.dialects.base import (
 )
 from tokens.issuing_to_people import CREATE, IssuedToPerson, create_sso_token
 from tokens.models import ApiCredential, CredentialAddress
+from tokens.parties import identifier_shown
 
 ACTION = "createssotoken"
 LONGEST = 512  # characters of a field
 LONGEST_NUMBER = 18  # digits
-LONGEST_IDENTIFIER = 64
 LONGEST_ACTION = 64
 CREDENTIALS = ("identifier", "secret", "username", "password", "accesskey")
 FAILED = Refusal("unauthorized", "Authentication Failed", 403)
@@ -98,7 +98,7 @@ class CreateSsoToken(Door):
     def admit(self, request: Request) -> None:
         identifier = _field(request, "identifier") or _field(request, "username")
         secret = _field(request, "secret") or _field(request, "password")
-        about: dict[str, Any] = {"details": {"identifier": identifier[:LONGEST_IDENTIFIER]}}
+        about: dict[str, Any] = {"details": identifier_shown(identifier)}
         if any(any(request.query_params.getlist(name)) for name in CREDENTIALS):
             raise Refused(replace(FAILED, detail="credentials in the query"), about)
         if not identifier or not secret:

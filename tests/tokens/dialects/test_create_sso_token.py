@@ -286,6 +286,12 @@ def test_unknown_identifier_is_refused(ask, identifier):
     assert_error(ask(identifier=identifier), 403, "Invalid or missing credentials")
 
 
+def test_secret_in_the_place_of_the_identifier_is_not_written_down(ask):
+    ask(identifier=WHO["secret"])
+
+    assert WHO["secret"] not in str(vars(Event.objects.get()))
+
+
 @pytest.mark.parametrize("ended", ["revoked_at", "expires_at"])
 def test_ended_credential_is_unknown(ask, ended):
     ApiCredential.objects.update(**{ended: timezone.now() - timedelta(seconds=1)})

@@ -18,6 +18,7 @@ from tokens.handing_off_people import claims_of_person
 from tokens.issuing import PREFIX
 from tokens.logins import Login, login_of
 from tokens.models import PersonToken, RelyingParty, RelyingPartySecret
+from tokens.parties import identifier_shown
 from tokens.redeeming import redeem
 from tokens.redeeming_for_people import redeem_person
 
@@ -38,7 +39,7 @@ class RedeemToken(NativeDoor):
         name, secret = basic_credentials(request) or ("", "")
         shown = RelyingPartySecret.objects.of(name, secret)
         if shown is None:
-            raise Refused(UNAUTHORIZED, {"details": {"identifier": name[:64]}})
+            raise Refused(UNAUTHORIZED, {"details": identifier_shown(name)})
         self.secret, self.relying_party = shown, shown.relying_party
 
     def challenge(self, request: Request, refusal: Refusal) -> str:

@@ -18,10 +18,9 @@ from tokens.dialects.base import (
     basic_credentials,
 )
 from tokens.models import RegisteredAddress, RelyingParty, RelyingPartySecret, Use
-from tokens.parties import actor_of, party_beside
+from tokens.parties import actor_of, identifier_shown, party_beside
 
 IDENTIFIER = re.compile(r"[\x21-\x7e]{1,64}")
-OURS = re.compile(r"rp_\w{1,61}", re.ASCII)
 ORIGIN = re.compile(r"https?://[\x21-\x7e]{1,300}")
 LONGEST_SECRET = 256
 PREFLIGHT_KEPT = 600  # seconds
@@ -129,8 +128,7 @@ class PartyDoor(OAuthDoor):
                 raise Refused(TWO_NAMES)
         party = self._confidential(name, secret) if secret else self._public(name)
         if party is None:
-            # Anything else may be a secret that was sent in its place.
-            raise Refused(INVALID_CLIENT, {"details": {"identifier": name}} if OURS.fullmatch(name) else {})
+            raise Refused(INVALID_CLIENT, {"details": identifier_shown(name)})
         return party
 
     def _confidential(self, name: str, secret: str) -> RelyingParty | None:

@@ -24,6 +24,7 @@ from sso_portal.lib.text import why_not_text
 from tokens.id_tokens import OPENID, granted_scope
 from tokens.issuing import ACTION
 from tokens.models import RegisteredAddress, RelyingParty, Use
+from tokens.parties import identifier_shown
 
 CODE, TOKENS = "code", "id_token token"
 QUERY, FRAGMENT, FORM_POST = "query", "fragment", "form_post"
@@ -129,7 +130,7 @@ def sender_of(query: QueryDict) -> Sender:
         is_registered=Exists(registered), now=ExpressionWrapper(Now(), output_field=DateTimeField())
     ).first()
     if party is None:
-        raise Refused(UNKNOWN_PARTY, {"action": ACTION, "details": {"identifier": identifier[:64]}})
+        raise Refused(UNKNOWN_PARTY, {"action": ACTION, "details": identifier_shown(identifier)})
     if not party.is_registered:
         details = {"redirect_uri": redirect_uri[:200]}
         raise Refused(UNKNOWN_ADDRESS, _about(party) | {"details": details})

@@ -316,6 +316,13 @@ def test_redeem_with_wrong_credentials_records_the_id_and_no_secret(redeem, issu
     assert "rs_a-secret" not in str(vars(event))
 
 
+def test_redeem_with_the_secret_in_the_place_of_the_id_records_neither(redeem, issued, relying_party):
+    redeem(issued.secret, authorization=basic(factories.SECRET, relying_party.identifier))
+
+    event = Event.objects.exclude(action="login.issue").get()
+    assert (event.reason, event.details) == ("unauthorized", {"status": 401})
+
+
 @pytest.fixture
 def sixty_refused() -> None:
     """Sixty refused credentials of this address, in this minute and in the one that may begin meanwhile."""
