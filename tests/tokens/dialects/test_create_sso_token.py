@@ -453,6 +453,7 @@ VALUES = st.one_of(
 )
 
 
+@pytest.mark.plants_secrets  # in whatever field the examples put them, which the answer names
 @tries(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(fields=st.dictionaries(NAMES, VALUES, max_size=8))
 def test_no_form_breaks_it(fields, person):

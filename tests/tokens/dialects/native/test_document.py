@@ -10,6 +10,7 @@ from tokens.dialects.native.agents import ActOnAgent
 from tokens.dialects.native.document import document
 from tokens.dialects.native.page import _context
 from tokens.models import Scope
+from tokens.urls import busy
 
 NOT_IN_IT = {"api_schema", "api_docs"}
 
@@ -24,10 +25,10 @@ def operations() -> list[tuple[str, str, dict]]:
 
 def views() -> set[tuple[str, str]]:
     found = set()
-    for pattern in urls.urlpatterns:
-        if pattern.name in NOT_IN_IT:
-            continue
-        path = "/api/" + str(pattern.pattern).removeprefix("^").removesuffix("/?$")
+    patterns = [("/api/", pattern) for pattern in urls.urlpatterns if pattern.name not in NOT_IN_IT]
+    patterns += [("/", pattern) for pattern in busy if str(pattern.pattern).startswith("^api/v1/")]
+    for below, pattern in patterns:
+        path = below + str(pattern.pattern).removeprefix("^").removesuffix("/?$")
         path = re.sub(r"\(\?P<subject>[^)]*\)", "{subject}", path)
         for act in ActOnAgent.ACTS if "<act>" in path else [""]:
             full = re.sub(r"\(\?P<act>[^)]*\)", act, path)
