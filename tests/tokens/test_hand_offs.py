@@ -204,6 +204,7 @@ def test_stranger_learns_no_origins_of_a_client_of_other_groups(somebody, by_oid
     assert directives(page)["form-action"] == ["'self'"]
 
 
+@pytest.mark.usefixtures("step_by_step")  # which is found out by one statement where there are functions
 @pytest.mark.django_db(transaction=True)
 def test_oidc_costs_one_select_more_than_a_redirect(pop, by_oidc):
     with Statements(connection) as sent:
@@ -267,6 +268,7 @@ def test_signed_remembers_whom_to_tell_of_the_log_out(pop, by_signature, session
     assert Handoff.objects.get().session == session
 
 
+@pytest.mark.usefixtures("step_by_step")
 @pytest.mark.django_db(transaction=True)
 def test_signed_costs_two_selects_more_than_a_redirect_and_one_for_the_key(pop, by_signature):
     pop()  # makes the first key

@@ -192,6 +192,7 @@ def wait_until_it_writes(process: subprocess.Popen[bytes]) -> None:
         with connection.cursor() as cursor:
             cursor.execute(
                 "SELECT 1 FROM pg_locks WHERE relation = 'groups_agent'::regclass"
+                " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
                 " AND mode = 'RowExclusiveLock' AND pid <> pg_backend_pid()"
             )
             if cursor.fetchone():
