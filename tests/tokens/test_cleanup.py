@@ -215,7 +215,8 @@ def test_expired_rows_of_the_cache_go():
 @pytest.mark.postgresql
 def test_every_search_for_old_rows_has_its_index():
     """With sequential scans forbidden, one in a plan means that there is nothing else."""
-    small = ("tokens_signingkey", "tokens_reminder", "groups_numberimport", "groups_agentimport")  # a handful of rows each
+    # A handful of rows each.
+    small = ("tokens_signingkey", "tokens_reminder", "groups_numberimport", "groups_agentimport")
     with CaptureQueriesContext(connection) as seen, connection.cursor() as cursor:
         clean_up()
         cursor.execute("SET LOCAL enable_seqscan = off")
