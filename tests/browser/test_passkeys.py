@@ -1,6 +1,7 @@
 """An agent's passkey, in a browser that makes and shows a real one."""
 
 import time
+from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import CDPSession, Page, expect
@@ -12,18 +13,26 @@ pytestmark = pytest.mark.browser
 
 
 @pytest.fixture
-def demanding(manage: Manage) -> dict[str, str]:
-    """A group that demands a second factor, and its agent NEW, who has none."""
-    group, name, password = str(10_000 + time.time_ns() % 1_000_000), "nora", "kettle-harbor-violin"
-    manage(
-        "shell",
-        "--no-imports",
-        "-c",
-        "from django.contrib.auth.hashers import make_password; from groups.models import Agent, Group; "
-        f"g = Group.objects.create(pk={group}, code='g{group}', name='Demanding', needs_second_factor=True); "
-        f"Agent.objects.create(group=g, username={name!r}, full_name='Nora New', password=make_password({password!r}))",
+def demanding(manage: Manage, demo: dict[str, str]) -> Iterator[dict[str, str]]:
+    """A group of the demo that demands a second factor meanwhile, and its agent NEW, who has none."""
+    group, name, password = demo["API_GROUP_ID"], f"nora{time.time_ns()}", "kettle-harbor-violin"
+
+    def demand(is_wanted: bool) -> None:
+        change(f"Group.objects.filter(pk={group}).update(needs_second_factor={is_wanted})")
+
+    def change(what: str) -> None:
+        modules = (
+            "from django.contrib.auth.hashers import make_password; from groups.models import Agent, Group"
+        )
+        manage("shell", "--no-imports", "-c", f"{modules}; {what}")
+
+    demand(True)
+    change(
+        f"Agent.objects.create(group_id={group}, username={name!r}, full_name='Nora New', "
+        f"password=make_password({password!r}))"
     )
-    return {"GROUP_ID": group, "NEW_USERNAME": name, "NEW_PASSWORD": password}
+    yield {"GROUP_ID": group, "NEW_USERNAME": name, "NEW_PASSWORD": password}
+    demand(False)
 
 
 def test_passkey_is_set_up_and_signs_in_beside_the_password(
