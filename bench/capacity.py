@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from bench import report
 
 # Milliseconds of a core for each request: `server ms` and `PostgreSQL ms` of the table in docs/performance.md.
-# Estimates, until that table is measured on a machine that does nothing else. After a change: `python -m bench.capacity`, and its table into the page.
+# Estimates, until that table is measured on a machine that does nothing else. After a change:
+# `python -m bench.capacity`, and its table into the page.
 POP = (0.8, 0.4)
 REDEMPTION = (0.9, 0.4)
 SIGN_IN = (25.0, 1.0)  # the page and the form, with the password's hash
