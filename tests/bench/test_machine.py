@@ -10,9 +10,10 @@ from bench import machine
 def test_processor_time_counts_children_that_ended():
     before = machine.processor_time_of(os.getpid())
 
-    subprocess.run([sys.executable, "-c", "import time\nwhile time.process_time() < 0.1: pass"], check=True)
+    subprocess.run([sys.executable, "-c", "import time\nwhile time.process_time() < 0.5: pass"], check=True)
 
-    assert machine.processor_time_of(os.getpid()) >= before + 0.1
+    # The kernel tells it in ticks of ten milliseconds, each of its four sums rounded by itself.
+    assert machine.processor_time_of(os.getpid()) >= before + 0.4
 
 
 def test_tree_holds_children():
