@@ -1,6 +1,7 @@
 """What the tests share: the cast of people, callers, and a SQLite that lets itself be emptied."""
 
 import functools
+import gc
 import itertools
 import sqlite3
 import threading
@@ -47,6 +48,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         left_out = [item for item in items if item.get_closest_marker("postgresql")]
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Thousands of tests and modules live to the end: the garbage collector need not look through them again.
+
+    It takes an eighth of the time of a run otherwise.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
 
 
 @pytest.fixture(scope="session")
