@@ -5,7 +5,7 @@ from typing import Any, TypeGuard
 from urllib.parse import urlencode
 
 from django.conf import settings
-from django.http import Http404, HttpRequest, HttpResponse, QueryDict
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -33,13 +33,13 @@ from groups.signing_in import (
 )
 from groups.targets import Target, seal, unseal
 from sso_portal.lib.refusals import Refusal, Refused
-from sso_portal.lib.web import allow_forms_to, caller_of, keep_for_good, see_other
+from sso_portal.lib.web import Query, allow_forms_to, caller_of, keep_for_good, see_other
 
 UNKNOWN_GROUP = Refusal("unknown_group", gettext_noop("There is no such group here."), 404)
 BAD_GROUP = Refusal("bad_group", gettext_noop("The group must be given once, as a number."), 400)
 
 
-def group_id_of(query: QueryDict) -> int | None:
+def group_id_of(query: Query) -> int | None:
     """The group that the address names; None when it names none. Raises Refused when it is no group number."""
     given = query.getlist("group")
     if not given:

@@ -32,7 +32,11 @@ UPLOADS = re.compile(r"/groups/[0-9]{1,9}/(?:[a-z]+/)*(?:import|roster)/")  # pa
 LONG_FORMS = ("/groups/", "/backoffice/")  # pages whose forms may have a thousand fields
 POP = re.compile(r"/sso/group/[A-Za-z0-9-]{1,63}/?")
 FILES = (200, 206, 304)  # what WhiteNoise answers for a file that is there
-PERMISSIONS_POLICY = "camera=(), geolocation=(), microphone=(), payment=(), usb=()"
+REDIRECTS = (301, 302, 303, 307, 308)
+ALWAYS = {  # headers
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
 UNREADABLE = Refusal("unreadable", gettext_noop("This address holds characters that no address has."), 400)
 NO_ADDRESS = Refusal(
     "no_address", gettext_noop("The portal cannot tell from which address this request comes."), 400
@@ -61,8 +65,8 @@ def edge(get_response: GetResponse) -> GetResponse:
         finally:
             structlog.contextvars.clear_contextvars()
         response.headers.setdefault("X-Request-Id", request.reference)  # type: ignore[attr-defined]
-        response.headers.setdefault("Permissions-Policy", PERMISSIONS_POLICY)
-        response.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
+        for name, value in ALWAYS.items():
+            response.headers.setdefault(name, value)
         is_file = request.path.startswith(settings.STATIC_URL) and response.status_code in FILES
         if not is_file and not hasattr(response, "is_kept"):
             response.headers["Cache-Control"] = "no-store"
@@ -85,9 +89,16 @@ class ContentPolicy(CSPMiddleware):
         return response
 
 
+class LanguageOfPages(LocaleMiddleware):
+    """Django's, which tells the language of a redirect too, though there is not a word in it."""
+
+    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        return response if response.status_code in REDIRECTS else super().process_response(request, response)
+
+
 def language(get_response: GetResponse) -> GetResponse:
     """Pages speak the browser's language, as far as it is ours; software is always answered in English."""
-    of_pages: GetResponse = cast("GetResponse", LocaleMiddleware(get_response))
+    of_pages: GetResponse = cast("GetResponse", LanguageOfPages(get_response))
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
         if not is_for_software(request.path):
@@ -109,13 +120,13 @@ def admission(get_response: GetResponse) -> GetResponse:
     return middleware
 
 
-def express(get_response: GetResponse) -> GetResponse:
+def past_pages(get_response: GetResponse) -> GetResponse:
     """Software, and a pop, go past all that only pages need: sessions, forms, messages, administrators."""
     straight_on = Refusals.innermost  # Django makes the innermost first
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
-        is_express = is_for_software(request.path) or POP.fullmatch(request.path)
-        return straight_on(request) if is_express else get_response(request)
+        is_page = not is_for_software(request.path) and not POP.fullmatch(request.path)
+        return get_response(request) if is_page else straight_on(request)
 
     return middleware
 

@@ -117,13 +117,14 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "sso_portal.middleware.edge",
+    "sso_portal.express.express",
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "sso_portal.middleware.ContentPolicy",
     "sso_portal.middleware.language",
     "sso_portal.middleware.admission",
-    "sso_portal.middleware.express",
+    "sso_portal.middleware.past_pages",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",

@@ -13,24 +13,37 @@ from django.conf import settings
 
 from accounts import audit
 from groups.entering import Grant
-from groups.models import Agent, Client, Group
+from groups.models import Client
 from sso_portal.lib.secrets import digest_of, new_secret
 from sso_portal.lib.text import canonical_name
 from sso_portal.lib.web import Caller
 from tokens.functions import BY_NAME, OF_CALL, POP, REDEEM
 from tokens.issuing import ACTION as ISSUE
 from tokens.issuing import PREFIX, CallContext
-from tokens.logins import Login
+from tokens.logins import Login, Who
 from tokens.models import Kind
 from tokens.redeeming import ACTION as REDEMPTION
 
 
 @dataclass(frozen=True)
 class Issued:
-    """A login that was issued: its secret, and the client whose door it opens (as far as handing off needs it)."""
+    """A login that was issued: its secret, and what handing off must know of the client whose door it opens."""
 
-    client: Client
     secret: str
+    hand_off: str
+    login_url: str
+    name: str = ""
+    further_origins: str = ""
+
+    @property
+    def client(self) -> Client:
+        """The client, for a page that hands off to it."""
+        return Client(
+            name=self.name,
+            hand_off=self.hand_off,
+            login_url=self.login_url,
+            further_origins=self.further_origins,
+        )
 
 
 @dataclass(frozen=True)
@@ -57,15 +70,7 @@ def pop(
     if told is None:
         return None
     audit.count(ISSUE, door=caller.door)
-    hand_off, login_url, name, further_origins = told
-    client = Client(
-        subdomain=subdomain,
-        name=name,
-        hand_off=hand_off,
-        login_url=login_url,
-        further_origins=further_origins,
-    )
-    return Issued(client, secret)
+    return Issued(secret, *told)
 
 
 def issue_by_name(
@@ -100,8 +105,7 @@ def issue_by_name(
     if told is None:
         return None
     audit.count(ISSUE, door=caller.door)
-    hand_off, login_url = told
-    return Issued(Client(subdomain=subdomain, hand_off=hand_off, login_url=login_url), secret)
+    return Issued(secret, *told)
 
 
 def redeem(secret: str, *, party: str, party_secret: str, caller: Caller) -> Redeemed | None:
@@ -116,19 +120,12 @@ def redeem(secret: str, *, party: str, party_secret: str, caller: Caller) -> Red
         return None
     audit.count(REDEMPTION, door=caller.door)
     says = dict(zip(REDEEM.tells, told, strict=True))
-    group = Group(pk=says["group_number"], code=says["group_code"], name=says["group_name"])
-    agent = Agent(
-        group=group,
-        subject=says["subject"],
-        username=says["username"],
-        full_name=says["full_name"],
-        email=says["email"],
-    )
     granted = frozenset(says["granted_departments"]), frozenset(says["granted_campaigns"])
     grant = Grant(*granted, has_every_campaign=says["has_every_campaign"])
     login = Login(
-        agent,
-        Client(subdomain=says["client_name"]),
+        Who(says["subject"], says["username"], says["full_name"], says["email"]),
+        {"id": says["group_number"], "code": says["group_code"], "name": says["group_name"]},
+        says["client_name"],
         grant.departments_of(_parsed(says["departments"])),
         grant.campaigns_of(_parsed(says["campaigns"])),
         CallContext(**{name: says[name] for name in OF_CALL}),

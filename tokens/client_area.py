@@ -17,7 +17,6 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext_noop
-from django.views.decorators.clickjacking import xframe_options_exempt
 from django.views.decorators.http import require_http_methods
 
 from accounts import lockout
@@ -44,7 +43,6 @@ TOO_MANY = Refusal(
 )
 
 
-@xframe_options_exempt
 @require_http_methods(["GET", "HEAD"])
 def single_sign_on(request: HttpRequest) -> HttpResponse:
     """Spend the entrance that a billing system asked for, and take its person to where he was going."""
@@ -111,7 +109,7 @@ def _take_on(request: HttpRequest, subdomain: str, path: str) -> HttpResponse:
     if not is_navigation(request):
         return HttpResponse(status=204)
     if is_framed(request):
-        return xframe_options_exempt(open_in_tab)(request)
+        return open_in_tab(request)
     session = _session(request, subdomain)
     if session is None:
         return _come_in_again(request)

@@ -7,7 +7,10 @@ from tokens.dialects import platform
 handler404 = "sso_portal.views.not_found"
 handler500 = "sso_portal.views.server_error"
 
+# Looked through before all others, as `tokens.urls.busy` is.
+busy = [re_path(r"^api/sso/?$", platform.SsoLogin.as_view(), name="sso_api")]
+
 urlpatterns = [
-    re_path(r"^api/sso/?$", platform.SsoLogin.as_view(), name="sso_api"),
+    *busy,
     re_path(r"^api(/.*)?$", platform.NothingHere.as_view()),
 ]

@@ -1,6 +1,7 @@
 """Handing off: how a login reaches the client's CRM. The way is the client's choice, the addresses its record's."""
 
 from dataclasses import dataclass
+from typing import Protocol
 from urllib.parse import urlencode
 
 from django.conf import settings
@@ -26,6 +27,15 @@ NOBODY_RECEIVES = Refusal(
     403,
     "no relying party receives agents",
 )
+
+
+class Receiver(Protocol):
+    """Of a client what says how agents are handed to it."""
+
+    @property
+    def hand_off(self) -> str: ...
+    @property
+    def login_url(self) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -108,6 +118,11 @@ def into_crm(request: HttpRequest, client: Client, *, secret: str) -> HttpRespon
     """Send the browser into the CRM with a login token: in a form, or in the address."""
     if client.hand_off == HandOff.FORM_POST:
         return post_form(request, client, address=client.login_url, fields={"token": secret})
+    return straight_into_crm(client, secret=secret)
+
+
+def straight_into_crm(client: Receiver, *, secret: str) -> HttpResponse:
+    """Send the browser into the CRM of a client that takes its tokens in the address."""
     response = see_other(address_of(client, secret=secret))
     response.headers["Referrer-Policy"] = NO_REFERRER
     return response
@@ -122,12 +137,15 @@ def post_form(request: HttpRequest, client: Client, *, address: str, fields: dic
     return response
 
 
-def address_of(client: Client, *, secret: str) -> str:
-    """The login address for software that cannot follow a hand-off itself: the CRM's, or the portal's entrance."""
+def address_of(client: Receiver, *, secret: str) -> str:
+    """The login address for software that cannot follow a hand-off itself: the CRM's, or the portal's entrance.
+
+    (A secret is made of what an address may hold as it is.)
+    """
     if client.hand_off == HandOff.REDIRECT:
-        return f"{client.login_url}?{urlencode({'token': secret})}"
+        return f"{client.login_url}?token={secret}"
     entrance = reverse("enter", urlconf=settings.ROOT_URLCONF)  # asked for at a client's host name, perhaps
-    return f"{settings.PORTAL_URL}{entrance}?{urlencode({'token': secret})}"
+    return f"{settings.PORTAL_URL}{entrance}?token={secret}"
 
 
 def _launch(issued: IssuedLogin, party: RelyingParty) -> HttpResponse:

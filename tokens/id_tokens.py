@@ -78,10 +78,10 @@ def claims_of(login: Login, *, scope: str) -> dict[str, Any]:
     scopes = scope.split(" ")
     told: dict[str, Any] = {}
     if PROFILE in scopes:
-        told |= {"preferred_username": login.agent.username, "name": login.agent.full_name}
-    if EMAIL in scopes and login.agent.email:
+        told |= {"preferred_username": login.who.username, "name": login.who.full_name}
+    if EMAIL in scopes and login.who.email:
         # Groups write it down as they like: it names nobody, and two groups may use the same.
-        told |= {"email": login.agent.email, "email_verified": False}
+        told |= {"email": login.who.email, "email_verified": False}
     if GROUPS in scopes:
         told["group"] = login.group_told
         told |= {"departments": login.departments, "campaigns": login.campaigns}
@@ -107,7 +107,7 @@ def _about(login: Login, *, relying_party: RelyingParty, lifetime: timedelta) ->
     now = timezone.now()
     told = {
         "iss": settings.PORTAL_URL,
-        "sub": login.agent.subject,
+        "sub": login.who.subject,
         "aud": relying_party.identifier,
         "iat": int(now.timestamp()),
         "exp": int((now + lifetime).timestamp()),

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from groups.entering import Entry, Grant
-from groups.models import Agent, Client
+from groups.models import Agent, Client, Group
 from tokens.issuing import CallContext
 from tokens.models import LoginToken, TokenFamily
 from tokens.redeeming import Redemption
@@ -15,11 +15,22 @@ ONE_FACTOR, TWO_FACTORS = "urn:portal:acr:1", "urn:portal:acr:2"
 
 
 @dataclass(frozen=True)
+class Who:
+    """The agent, as clients know him."""
+
+    subject: str
+    username: str
+    full_name: str
+    email: str
+
+
+@dataclass(frozen=True)
 class Login:
     """Who came, as whom, for which call. Departments and campaigns by the client's own numbers."""
 
-    agent: Agent
-    client: Client
+    who: Who
+    group_told: dict[str, Any]  # the agent's
+    client: str  # subdomain
     departments: list[int]
     campaigns: list[int] | str  # "all": of the client's, those to come included
     call: CallContext
@@ -33,12 +44,6 @@ class Login:
         return TWO_FACTORS if "mfa" in self.methods else ONE_FACTOR
 
     @property
-    def group_told(self) -> dict[str, Any]:
-        """The agent's group."""
-        group = self.agent.group
-        return {"id": group.pk, "code": group.code, "name": group.name}
-
-    @property
     def call_told(self) -> dict[str, str | None]:
         """The call, with nothing left out."""
         names = ("did", "cid", "call_id", "campaign_id")
@@ -48,9 +53,11 @@ class Login:
 def login_of(redemption: Redemption) -> Login:
     """What a login token said when it was spent."""
     token, session = redemption.token, redemption.token.session
+    agent = redemption.entry.agent
     return Login(
-        redemption.entry.agent,
-        redemption.client,
+        who_is(agent),
+        told_of(agent.group),
+        redemption.client.subdomain,
         redemption.grant.departments_of(token.departments),
         redemption.grant.campaigns_of(token.campaigns),
         call_of(token),
@@ -64,8 +71,9 @@ def login_of_family(family: TokenFamily, entry: Entry, client: Client, grant: Gr
     """What a family of tokens says now. Its call is told as long as the login token is kept."""
     token = family.login_token
     return Login(
-        entry.agent,
-        client,
+        who_is(entry.agent),
+        told_of(entry.agent.group),
+        client.subdomain,
         grant.departments_of(family.departments),
         grant.campaigns_of(family.campaigns),
         call_of(token) if token else CallContext(),
@@ -78,3 +86,13 @@ def login_of_family(family: TokenFamily, entry: Entry, client: Client, grant: Gr
 def call_of(token: LoginToken) -> CallContext:
     """The call that a login was issued for."""
     return CallContext(token.did, token.cid, token.call_id, token.campaign_id, token.destination)
+
+
+def who_is(agent: Agent) -> Who:
+    """What clients learn of him."""
+    return Who(agent.subject, agent.username, agent.full_name, agent.email)
+
+
+def told_of(group: Group) -> dict[str, Any]:
+    """What clients learn of it."""
+    return {"id": group.pk, "code": group.code, "name": group.name}

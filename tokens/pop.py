@@ -12,7 +12,6 @@ from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
-from django.views.decorators.clickjacking import xframe_options_exempt
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
@@ -20,7 +19,7 @@ from groups import cookies, dialling
 from groups.dialling import Route
 from groups.door import active_group, group_id_of, sign_in_url
 from groups.entering import client_at, entry_of, with_entry
-from groups.models import AgentSession, Group
+from groups.models import AgentSession, Group, HandOff
 from groups.targets import Target
 from sso_portal.lib.metrics import AGENTS_DOOR, NEEDS_SIGN_IN, count_event
 from sso_portal.lib.refusals import Refusal, Refused
@@ -28,16 +27,19 @@ from sso_portal.lib.telephone import Dialled
 from sso_portal.lib.text import last_four, why_not_text
 from sso_portal.lib.web import (
     NO_REFERRER,
+    Query,
     allow_any_frame,
     caller_of,
+    failure_of,
     is_framed,
     is_navigation,
     reference_of,
     same_with_get,
     see_other,
+    usual_query,
 )
 from tokens import at_once
-from tokens.handing_off import hand_off, into_crm, origins_on_the_way, way_into
+from tokens.handing_off import hand_off, into_crm, origins_on_the_way, straight_into_crm, way_into
 from tokens.issuing import ACTION, CallContext, issue
 from tokens.logins import call_of
 from tokens.models import Kind, issued_last_minute
@@ -65,7 +67,7 @@ class PopRequest:
     placeholders: tuple[str, ...]  # names whose value the telephone system had not filled in
 
     @classmethod
-    def parse(cls, subdomain: str, query: QueryDict) -> "PopRequest":
+    def parse(cls, subdomain: str, query: Query) -> "PopRequest":
         """Read a pop's address. Raises Refused (400) for what cannot be meant."""
         group_id = group_id_of(query)
         if group_id is None:
@@ -77,7 +79,7 @@ class PopRequest:
             raise
 
     @classmethod
-    def _with_call(cls, group_id: int, subdomain: str, query: QueryDict) -> "PopRequest":
+    def _with_call(cls, group_id: int, subdomain: str, query: Query) -> "PopRequest":
         values = {name: _value_of(name, query, subdomain) for name in LONGEST}
         placeholders = tuple(name for name, value in values.items() if PLACEHOLDER.fullmatch(value))
         call = CallContext(**{name: "" if name in placeholders else value for name, value in values.items()})
@@ -101,7 +103,7 @@ class PopRequest:
         return replace(self, subdomain=route.subdomain, call=call)
 
 
-def _value_of(name: str, query: QueryDict, subdomain: str) -> str:
+def _value_of(name: str, query: Query, subdomain: str) -> str:
     given = query.getlist(name)
     if len(given) > 1:
         raise _malformed(f"{name} is given twice in this address.", subdomain)
@@ -116,7 +118,6 @@ def _malformed(message: str, subdomain: str) -> Refused:
 
 
 @csrf_exempt
-@xframe_options_exempt
 @require_http_methods(["GET", "HEAD", "POST"])
 def pop(request: HttpRequest, subdomain: str) -> HttpResponse:
     """Take a signed-in agent from the telephone system's pop into the client's CRM."""
@@ -124,7 +125,6 @@ def pop(request: HttpRequest, subdomain: str) -> HttpResponse:
 
 
 @csrf_exempt
-@xframe_options_exempt
 @require_http_methods(["GET", "HEAD", "POST"])
 def routed_pop(request: HttpRequest) -> HttpResponse:
     """Take a signed-in agent into the CRM of the client that the dialled number leads to."""
@@ -151,13 +151,22 @@ def _take_in(request: HttpRequest, subdomain: str) -> HttpResponse:
     asked = PopRequest.parse(subdomain, request.GET)
     if is_framed(request):
         return open_in_tab(request)
-    return _take_in_at_once(asked, request) or _take_in_step_by_step(asked, request)
+    if failure := failure_of(request):
+        raise failure
+    issued: at_once.Issued | None = getattr(request, "issued", None)
+    if issued:
+        return into_crm(request, issued.client, secret=issued.secret)
+    return _take_in_step_by_step(asked, request)
 
 
-def _take_in_at_once(asked: PopRequest, request: HttpRequest) -> HttpResponse | None:
-    """The answer to a usual pop, in one statement; None for one that must be looked at more closely."""
+def pop_at_once(request: HttpRequest, subdomain: str) -> HttpResponse | None:
+    """`pop`, where all is as usual, in one statement. None: nothing was done, or it takes a page to hand off."""
     cookie = request.COOKIES.get(settings.AGENT_COOKIE_NAME, "")
-    if not cookie or not asked.subdomain:
+    if request.method != "GET" or not cookie or is_framed(request) or not is_navigation(request):
+        return None
+    try:
+        asked = PopRequest.parse(subdomain, usual_query(request))
+    except (Refused, ValueError):
         return None
     issued = at_once.pop(
         cookie,
@@ -167,7 +176,10 @@ def _take_in_at_once(asked: PopRequest, request: HttpRequest) -> HttpResponse | 
         details=asked.details,
         caller=caller_of(request),
     )
-    return into_crm(request, issued.client, secret=issued.secret) if issued else None
+    if issued and issued.hand_off != HandOff.REDIRECT:
+        request.issued = issued  # type: ignore[attr-defined]  # `pop` words the page
+        return None
+    return straight_into_crm(issued, secret=issued.secret) if issued else None
 
 
 def _take_in_step_by_step(asked: PopRequest, request: HttpRequest) -> HttpResponse:

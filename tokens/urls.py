@@ -1,5 +1,8 @@
 """Addresses of the agents' ways in, and of the APIs."""
 
+from collections.abc import Callable
+
+from django.http import HttpResponse
 from django.urls import URLPattern, include, re_path
 
 from tokens import client_area, launcher, pop
@@ -59,6 +62,13 @@ busy = [
     re_path(r"^api/v1/tokens/redeem/?$", native.RedeemToken.as_view(), name="redeem"),
     re_path(r"^api/sso/(?P<subdomain>[A-Za-z0-9-]{1,63})/?$", platform.SsoLogin.as_view(), name="sso_api"),
 ]
+
+# What each of these does in one statement, where all is as usual.
+at_once: dict[str, Callable[..., HttpResponse | None]] = {
+    "pop": pop.pop_at_once,
+    "redeem": native.redeem_at_once,
+    "sso_api": platform.sso_login_at_once,
+}
 
 urlpatterns = [
     re_path(r"^groups/(?P<group_id>[0-9]{1,9})/$", overview.overview, name="group"),

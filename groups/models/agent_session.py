@@ -86,9 +86,9 @@ class AgentSession(models.Model):
 
     class Meta:
         indexes: ClassVar = [
-            models.Index(
-                fields=["agent", "-last_seen_at"], name="open_session_of_agent", condition=Q(ended_at=None)
-            ),
+            # Not by when it was last seen, which changes with the calls: where no index does, PostgreSQL writes the
+            # row beside the old one, and nothing else.
+            models.Index(fields=["agent"], name="open_session_of_agent", condition=Q(ended_at=None)),
             models.Index(fields=["sid"], name="session_by_sid"),
             models.Index(fields=["ends_at"], name="session_by_longest"),
             models.Index(fields=["ended_at"], name="session_by_end", condition=Q(ended_at__isnull=False)),

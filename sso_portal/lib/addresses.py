@@ -10,7 +10,7 @@ Network = IPv4Network | IPv6Network
 MAPPED = IPv6Network("::ffff:0:0/96")  # IPv4 addresses, written as IPv6
 
 
-@lru_cache(maxsize=10_000)  # asked several times of each request
+@lru_cache(maxsize=1000)  # asked several times of each request; a stranger may send long ones
 def parse_address(text: str) -> Address | None:
     """An address, with `::ffff:` unwrapped; None when unreadable."""
     try:
@@ -65,13 +65,16 @@ def client_address(meta: Mapping[str, Any], trusted: Sequence[Network]) -> Addre
     ends the search without an answer, because everything to its left could be forged, and because servers empty a
     header that they cannot read. Only without the header the proxy calls for itself.
     """
-    peer = parse_address(str(meta.get("REMOTE_ADDR", "")))
-    if not is_within(peer, trusted):
-        return peer
-    if "HTTP_X_FORWARDED_FOR" not in meta:
-        return peer
-    address = peer
-    for hop in reversed(str(meta["HTTP_X_FORWARDED_FOR"]).split(",")):
+    chain = meta.get("HTTP_X_FORWARDED_FOR")
+    return _address_behind(str(meta.get("REMOTE_ADDR", "")), chain and str(chain), tuple(trusted))
+
+
+@lru_cache(maxsize=1000)  # as above
+def _address_behind(peer: str, chain: str | None, trusted: Sequence[Network]) -> Address | None:
+    address = parse_address(peer)
+    if chain is None or not is_within(address, trusted):
+        return address
+    for hop in reversed(chain.split(",")):
         address = parse_address(hop)
         if not is_within(address, trusted):
             return address

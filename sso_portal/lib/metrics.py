@@ -4,6 +4,8 @@ Counting costs a few microseconds and no statement. Where several processes serv
 them tell what all have counted.
 """
 
+from functools import cache
+
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 COUNTED = CollectorRegistry()
@@ -40,23 +42,36 @@ password_wait = Histogram(
 
 def count_request(*, door: str, route: str, method: str, status: int, seconds: float) -> None:
     """Count a request that was answered. Its `door`, `route` and `method` are words of ours."""
-    requests.labels(door, route, method, status).inc()
-    request_seconds.labels(route).observe(seconds)
+    _requests_of(door, route, method, status).inc()
+    _seconds_of(route).observe(seconds)
+
+
+@cache  # looking for a series costs more than counting; there are as many as labels have words
+def _requests_of(door: str, route: str, method: str, status: int) -> Counter:
+    return requests.labels(door, route, method, status)
+
+
+@cache
+def _seconds_of(route: str) -> Histogram:
+    return request_seconds.labels(route)
 
 
 def count_event(*, action: str, outcome: str, reason: str = "", door: str = "", times: int = 1) -> None:
     """Count what the audit log says of an act, or would: a refusal counts also where it is not written down."""
+    _events_of(action, outcome, reason, door).inc(times)
+
+
+@cache
+def _events_of(action: str, outcome: str, reason: str, door: str) -> Counter:
     who, _, act = action.partition(".")
     if action == "login.issue" and door == AGENTS_DOOR:
-        counter = pops.labels(outcome, reason)
-    elif action == "login.issue":
-        counter = logins.labels(door, outcome, reason)
-    elif action == "login.redeem":
-        counter = redemptions.labels(door, outcome, reason)
-    elif act == "sign_in":
-        counter = sign_ins.labels(who, outcome, reason)
-    elif act == "second_factor":
-        counter = second_factors.labels(who, outcome, reason)
-    else:
-        counter = events.labels(action, outcome, reason)
-    counter.inc(times)
+        return pops.labels(outcome, reason)
+    if action == "login.issue":
+        return logins.labels(door, outcome, reason)
+    if action == "login.redeem":
+        return redemptions.labels(door, outcome, reason)
+    if act == "sign_in":
+        return sign_ins.labels(who, outcome, reason)
+    if act == "second_factor":
+        return second_factors.labels(who, outcome, reason)
+    return events.labels(action, outcome, reason)

@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
+from django.utils.datastructures import MultiValueDict
 
 from sso_portal.lib.addresses import Address, client_address
 from sso_portal.lib.refusals import TOO_LARGE, Refusal, Refused
@@ -40,6 +41,9 @@ LONGEST_FORM = (
 PREFETCH_HEADERS = ("HTTP_SEC_PURPOSE", "HTTP_PURPOSE", "HTTP_X_MOZ")
 
 
+Query = MultiValueDict[str, str]  # of an address
+
+
 @dataclass(frozen=True)
 class Caller:
     """Who is on the other end, as far as the network tells. Acts get this instead of the request."""
@@ -69,6 +73,21 @@ def caller_of(request: HttpRequest, *, door: str = "") -> Caller:
 def reference_of(request: HttpRequest) -> str:
     """The reference number of this request: in logs, events and on refusal pages alike."""
     return getattr(request, "reference", "")
+
+
+def usual_query(request: HttpRequest) -> Query:
+    """`request.GET`, read at half the cost. Raises ValueError for what is not written as it should be."""
+    written = request.META.get("QUERY_STRING", "")
+    if not written.isascii():
+        raise ValueError("not every character is escaped")
+    return MultiValueDict(
+        parse_qs(written, keep_blank_values=True, max_num_fields=settings.DATA_UPLOAD_MAX_NUMBER_FIELDS)
+    )
+
+
+def failure_of(request: HttpRequest) -> Exception | None:
+    """What stopped the database while this request was done at once: it may be done, and is not to be tried again."""
+    return getattr(request, "failed", None)
 
 
 def length_of_body(meta: Mapping[str, Any]) -> int | None:
@@ -147,6 +166,7 @@ def allow_forms_to(response: HttpResponseBase, origins: Iterable[str]) -> None:
 def allow_any_frame(response: HttpResponseBase) -> None:
     """Let this page be shown in a frame of any site. For pages that offer nothing but a link."""
     response._csp_replace = {"frame-ancestors": ["http:", "https:"]}  # type: ignore[attr-defined]  # as above
+    response.xframe_options_exempt = True  # type: ignore[attr-defined]  # Django's own mark
 
 
 def allow_frames_of(response: HttpResponseBase, origins: Iterable[str]) -> None:

@@ -116,7 +116,7 @@ def test_renew_tells_who_he_is_now(tokens, renew, agent):
 
     login = renew(tokens.refresh).login
 
-    assert login.agent.full_name == "Alice Newname"
+    assert login.who.full_name == "Alice Newname"
     assert (login.departments, login.campaigns, login.call.did) == ([1], "all", "+15550100")
 
 

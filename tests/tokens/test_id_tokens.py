@@ -10,7 +10,7 @@ from tests.tokens.dialects.oidc.parties import read_id_token
 from tokens import signing_keys
 from tokens.id_tokens import granted_scope, id_token, is_within, signed_login
 from tokens.issuing import CallContext
-from tokens.logins import Login
+from tokens.logins import Login, told_of, who_is
 
 pytestmark = pytest.mark.django_db
 
@@ -18,8 +18,9 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def login(entry: Entry) -> Login:
     """Alice at demoaws, whom software vouched for."""
+    who, group = who_is(entry.agent), told_of(entry.agent.group)
     call = CallContext("+15550100", destination="crm:home")
-    return Login(entry.agent, entry.client, [1], [2], call, methods=[], authenticated_at=None, sid="")
+    return Login(who, group, "demoaws", [1], [2], call, methods=[], authenticated_at=None, sid="")
 
 
 def test_what_is_not_known_is_left_out(login, relying_party):

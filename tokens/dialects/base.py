@@ -7,8 +7,7 @@ from typing import Any, ClassVar
 from urllib.parse import parse_qsl
 
 from django.core.exceptions import RequestDataTooBig
-from django.db import DatabaseError, InterfaceError
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpRequest, HttpResponse
 from rest_framework import exceptions
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.parsers import BaseParser
@@ -21,7 +20,7 @@ from accounts import audit, lockout
 from sso_portal.lib.outages import is_outage, tell_outage
 from sso_portal.lib.refusals import NOT_FOUND, UNAVAILABLE, Refusal, Refused
 from sso_portal.lib.text import why_not_text
-from sso_portal.lib.web import LONGEST_FORM, Caller, caller_of, length_of_body
+from sso_portal.lib.web import LONGEST_FORM, Caller, caller_of, failure_of, length_of_body
 
 LONGEST_BODY = 1024 * 1024  # bytes
 SMALL_BODY = 4096  # bytes; of what is answered at once
@@ -150,20 +149,6 @@ class Door(APIView):
     action: ClassVar[str]  # what is asked for here, in events
 
     caller: Caller
-    failure: Exception | None = None
-
-    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """As the framework does it, but for what was done `at_once`."""
-        try:
-            if (answer := self.at_once(request, **kwargs)) is not None:
-                return answer
-        except (DatabaseError, InterfaceError) as error:  # it may have been done: not to be tried again
-            self.failure = error
-        return super().dispatch(request, *args, **kwargs)
-
-    def at_once(self, request: HttpRequest, **kwargs: Any) -> HttpResponseBase | None:
-        """The answer to a usual call, in one statement (tokens/at_once.py); None where one must look more closely."""
-        return None
 
     def admit(self, request: Request) -> None:
         """Find out who calls. Raises Refused with status 401 for credentials that are missing or wrong."""
@@ -179,8 +164,8 @@ class Door(APIView):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         self.caller = caller_of(request._request, door=self.name)
-        if self.failure:
-            raise self.failure
+        if failure := failure_of(request._request):
+            raise failure
         if not self.methods():
             raise exceptions.NotFound
         method = request.method or ""
@@ -254,7 +239,7 @@ def answer_in_json(answer: dict[str, Any]) -> HttpResponse:
 
 def basic_credentials(request: HttpRequest | Request) -> tuple[str, str] | None:
     """The name and password of HTTP Basic (RFC 7617); None where there are none to read."""
-    scheme, _, encoded = request.headers.get("Authorization", "").strip().partition(" ")
+    scheme, _, encoded = request.META.get("HTTP_AUTHORIZATION", "").strip().partition(" ")
     if scheme.lower() != "basic":
         return None
     try:

@@ -7,14 +7,14 @@ from django.http import HttpRequest, HttpResponse
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from groups.models import NAME_LENGTH, USERNAME_LENGTH, Client
+from groups.models import NAME_LENGTH, USERNAME_LENGTH
 from sso_portal.lib.refusals import Refusal, Refused
 from sso_portal.lib.text import why_not_email, why_not_username
 from sso_portal.lib.web import caller_of
 from tokens import at_once
 from tokens.dialects.base import TOO_MANY, Door, answer_in_json, json_body, text_field, usual_body
 from tokens.dialects.group_keys import key_shown
-from tokens.handing_off import address_of
+from tokens.handing_off import Receiver, address_of
 from tokens.issuing import ACTION, CallContext
 from tokens.issuing_by_name import issue_by_name
 from tokens.models import PlatformKey, issued_last_minute
@@ -48,20 +48,6 @@ class PlatformDoor(Door):
 class SsoLogin(PlatformDoor):
     """`POST /api/sso`: the address that signs an agent in to the client of this host name."""
 
-    def at_once(self, request: HttpRequest, subdomain: str = "", **_: Any) -> HttpResponse | None:
-        body, caller = usual_body(request), caller_of(request, door=self.name)
-        if body is None or caller.address is None:
-            return None
-        try:
-            asked = _read(body)
-        except Refused:
-            return None
-        key = request.META.get("HTTP_PLATFORM_KEY", "").strip()
-        issued = at_once.issue_by_name(
-            key, subdomain=_client_asked(request, subdomain), caller=caller, **asked
-        )
-        return answer_in_json(_done(issued.client, issued.secret)) if issued else None
-
     def post(self, request: Request, subdomain: str = "") -> Response:
         PlatformKey.objects.touch(self.key)
         about = {"actor": self.key.named, "group": self.key.group}
@@ -85,12 +71,27 @@ class NothingHere(PlatformDoor):
     """Every other address under this API's path: it answers no method."""
 
 
+def sso_login_at_once(request: HttpRequest, subdomain: str = "") -> HttpResponse | None:
+    """`SsoLogin`, where all is as usual, in one statement. None: nothing was done."""
+    body = usual_body(request)
+    if body is None:
+        return None
+    try:
+        asked = _read(body)
+    except Refused:
+        return None
+    key = request.META.get("HTTP_PLATFORM_KEY", "").strip()
+    subdomain, caller = _client_asked(request, subdomain), caller_of(request, door=PlatformDoor.name)
+    issued = at_once.issue_by_name(key, subdomain=subdomain, caller=caller, **asked)
+    return answer_in_json(_done(issued, issued.secret)) if issued else None
+
+
 def _client_asked(request: HttpRequest | Request, subdomain: str) -> str:
     """The client that the address or the host names."""
     return (subdomain or getattr(request, "client_subdomain", "")).lower()
 
 
-def _done(client: Client, secret: str) -> dict[str, Any]:
+def _done(client: Receiver, secret: str) -> dict[str, Any]:
     return _answer(1, 200, address_of(client, secret=secret), "OK", "SUCCESS", "ok")
 
 

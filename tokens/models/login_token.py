@@ -52,9 +52,9 @@ class LoginToken(SpentOnce):
 
     kind = models.CharField(max_length=16, choices=Kind)
     # Every pop pays for every index, and for every reference that the database checks: it locks the row referred to,
-    # which many pops share. So there are none for what is never removed (agents, groups, clients and relying parties
-    # are made inactive), nor an index on what a redemption changes: PostgreSQL then writes the row beside the old one,
-    # and nothing else.
+    # which many pops share. So there are none (agents, groups, clients, keys and relying parties are made inactive,
+    # never removed; sessions when all their tokens are gone), nor an index on what a redemption changes: PostgreSQL
+    # then writes the row beside the old one, and nothing else.
     agent = models.ForeignKey(
         Agent, on_delete=models.PROTECT, related_name="+", db_index=False, db_constraint=False
     )
@@ -65,13 +65,28 @@ class LoginToken(SpentOnce):
         Client, on_delete=models.PROTECT, related_name="+", db_index=False, db_constraint=False
     )
     session = models.ForeignKey(
-        AgentSession, on_delete=models.SET_NULL, null=True, related_name="+", db_index=False
+        AgentSession,
+        on_delete=models.SET_NULL,
+        null=True,
+        related_name="+",
+        db_index=False,
+        db_constraint=False,
     )
     platform_key = models.ForeignKey(
-        PlatformKey, on_delete=models.SET_NULL, null=True, related_name="+", db_index=False
+        PlatformKey,
+        on_delete=models.SET_NULL,
+        null=True,
+        related_name="+",
+        db_index=False,
+        db_constraint=False,
     )
     issued_to = models.ForeignKey(
-        RelyingParty, on_delete=models.CASCADE, null=True, related_name="+", db_index=False
+        RelyingParty,
+        on_delete=models.CASCADE,
+        null=True,
+        related_name="+",
+        db_index=False,
+        db_constraint=False,
     )
     terms = models.JSONField(default=dict)  # what the dialect that asked for it bound it to
     departments = models.JSONField(null=True)  # numbers asked for; null: all that are granted at redemption

@@ -45,20 +45,6 @@ class RedeemToken(NativeDoor):
     def challenge(self, request: Request, refusal: Refusal) -> str:
         return 'Basic realm="portal"' if refusal.status == 401 else ""
 
-    def at_once(self, request: HttpRequest, **_: Any) -> HttpResponse | None:
-        shown, body = basic_credentials(request), usual_body(request)
-        secret = (body or {}).get("token")
-        party, party_secret = shown or ("", "")
-        if (
-            not USUAL_PARTY.fullmatch(party)
-            or not isinstance(secret, str)
-            or not USUAL_TOKEN.fullmatch(secret)
-        ):
-            return None
-        caller = caller_of(request, door=self.name)
-        redeemed = at_once.redeem(secret, party=party, party_secret=party_secret, caller=caller)
-        return answer_in_json(told(redeemed.login, redeemed.issued_at, audience=party)) if redeemed else None
-
     def post(self, request: Request) -> Response:
         # Before the token is spent: its failure costs nothing yet.
         RelyingPartySecret.objects.touch(self.secret)
@@ -74,17 +60,28 @@ class RedeemToken(NativeDoor):
         )
 
 
+def redeem_at_once(request: HttpRequest) -> HttpResponse | None:
+    """`RedeemToken`, where all is as usual, in one statement. None: nothing was done."""
+    body, (party, party_secret) = usual_body(request), basic_credentials(request) or ("", "")
+    secret = body.get("token") if body else None
+    if not USUAL_PARTY.fullmatch(party) or not isinstance(secret, str) or not USUAL_TOKEN.fullmatch(secret):
+        return None
+    caller = caller_of(request, door=RedeemToken.name)
+    redeemed = at_once.redeem(secret, party=party, party_secret=party_secret, caller=caller)
+    return answer_in_json(told(redeemed.login, redeemed.issued_at, audience=party)) if redeemed else None
+
+
 def told(login: Login, issued_at: datetime, *, audience: str) -> dict[str, Any]:
     """What the relying party learns (wire.md, section 1, "Redeem")."""
     return {
         "iss": settings.PORTAL_URL,
-        "sub": login.agent.subject,
+        "sub": login.who.subject,
         "aud": audience,
-        "username": login.agent.username,
-        "fullname": login.agent.full_name,
-        "email": login.agent.email or None,
+        "username": login.who.username,
+        "fullname": login.who.full_name,
+        "email": login.who.email or None,
         "group": login.group_told,
-        "client": login.client.subdomain,
+        "client": login.client,
         "departments": login.departments,
         "campaigns": login.campaigns,
         "call": login.call_told,

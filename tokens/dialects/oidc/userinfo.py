@@ -38,7 +38,7 @@ class UserInfo(OpenToOrigins):
         self.login, self.scope = login, standing.scope
 
     def get(self, request: Request) -> Response:
-        return Response({"sub": self.login.agent.subject} | claims_of(self.login, scope=self.scope))
+        return Response({"sub": self.login.who.subject} | claims_of(self.login, scope=self.scope))
 
     def post(self, request: Request) -> Response:
         return self.get(request)

@@ -50,7 +50,7 @@ def test_code_is_exchanged_for_tokens(authorize, party, caller):
     exchanged = exchange(
         code, relying_party=party, redirect_uri=REDIRECT_URI, verifier=VERIFIER, caller=caller
     )
-    assert exchanged.login.agent.username == "alice"
+    assert exchanged.login.who.username == "alice"
 
 
 def test_code_is_written_down(authorize, agent, group):

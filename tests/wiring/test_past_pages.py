@@ -7,7 +7,7 @@ from tests.conftest import PORTAL
 
 pytestmark = pytest.mark.django_db
 
-EXPRESS = [
+PAST_PAGES = [
     "/sso/group/demoaws?group=1",
     "/api/v1/tokens/redeem",
     "/api/sso/demoaws",
@@ -17,7 +17,9 @@ EXPRESS = [
 PAGES = ["/sso/sign-in", "/sso/group?group=1", "/accounts/login/", "/nowhere"]
 
 
-@pytest.mark.parametrize(("path", "is_page"), [*((p, False) for p in EXPRESS), *((p, True) for p in PAGES)])
+@pytest.mark.parametrize(
+    ("path", "is_page"), [*((p, False) for p in PAST_PAGES), *((p, True) for p in PAGES)]
+)
 def test_session_of_administrators_is_for_pages(path, is_page):
     request = Client(HTTP_HOST=PORTAL).get(path).wsgi_request
 

@@ -1,0 +1,91 @@
+"""What is usual is answered in the express lane; what is not goes the way of all requests, and is done no earlier."""
+
+import pytest
+from django.db import OperationalError
+from django.test import Client
+
+from tests import factories
+from tests.conftest import PORTAL
+from tests.tokens.asking import basic
+from tokens.functions import Function
+from tokens.models import LoginToken
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def pop(signed_in, group, entitlement):
+    """A pop of Alice, who is signed in, which may come in an unusual way."""
+
+    def open_one(query="", **how):
+        return signed_in.get(f"/sso/group/demoaws?group={group.pk}{query}", **how)
+
+    return open_one
+
+
+@pytest.mark.parametrize("host", [PORTAL.upper(), "localhost", "localhost:9"])
+def test_pop_at_the_host_name_in_another_spelling_arrives(pop, host):
+    assert "?token=lt_" in pop(HTTP_HOST=host).headers["Location"]
+
+
+@pytest.mark.parametrize(
+    ("query", "how", "status"),
+    [
+        ("", {"HTTP_HOST": "elsewhere.example"}, 421),
+        ("", {"HTTP_HOST": "demoaws.localhost"}, 404),
+        ("&any=%00", {}, 400),
+        ("&did=1&did=2", {}, 400),
+        ("", {"REMOTE_ADDR": "nowhere"}, 400),
+        ("", {"CONTENT_LENGTH": "many"}, 413),
+        ("", {"HTTP_SEC_PURPOSE": "prefetch"}, 204),
+        ("", {"HTTP_SEC_FETCH_MODE": "no-cors"}, 204),
+        ("", {"HTTP_SEC_FETCH_DEST": "iframe"}, 200),
+    ],
+)
+def test_pop_that_is_to_be_refused_issues_nothing(pop, query, how, status):
+    answer = pop(query, **how)
+
+    assert (answer.status_code, LoginToken.objects.count()) == (status, 0)
+
+
+def test_head_issues_nothing(signed_in, group, entitlement):
+    assert signed_in.head(f"/sso/group/demoaws?group={group.pk}").status_code == 204
+    assert not LoginToken.objects.exists()
+
+
+def test_pop_in_clear_is_led_to_https_and_issues_nothing(pop, settings):
+    settings.SECURE_SSL_REDIRECT = True
+
+    answer = pop(secure=False)
+
+    assert answer.status_code == 301
+    assert not LoginToken.objects.exists()
+
+
+@pytest.fixture
+def _connection_breaks(monkeypatch):
+    """After the statement was sent, before its answer came."""
+
+    def did(self, **given):
+        raise OperationalError("server closed the connection unexpectedly")
+
+    monkeypatch.setattr(Function, "did", did)
+
+
+@pytest.mark.usefixtures("_connection_breaks")
+def test_redemption_that_may_have_been_done_is_not_tried_again(relying_party, issue_to_alice):
+    who = {"Authorization": basic(relying_party.identifier, factories.SECRET)}
+    asked = {"token": issue_to_alice().secret}
+
+    answer = Client(HTTP_HOST=PORTAL).post("/api/v1/tokens/redeem", asked, "application/json", headers=who)
+
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+    assert LoginToken.objects.get().redeemed_at is None
+
+
+@pytest.mark.usefixtures("_connection_breaks")
+def test_pop_that_may_have_been_done_is_not_tried_again(pop, signed_in):
+    signed_in.raise_request_exception = False
+
+    assert pop().status_code == 503
+    assert not LoginToken.objects.exists()
