@@ -20,6 +20,9 @@ PYTEST := $(PYTHON) -m pytest -n 2 --dist worksteal
 COMPILE := uv pip compile --quiet --system-certs --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 
+# Some images forbid Python to keep byte code, for leaner layers: each process here would compile all it imports anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help run code test test-sqlite test-postgresql attacks secrets faults nodes clients check format messages lock clean FORCE
 .PHONY: check-format check-lint check-types check-imports check-templates
@@ -44,9 +47,8 @@ code: $(RUNTIME) .env ## Print the second-factor codes of the demo administrator
 $(READY): $(RUNTIME) .env $(MIGRATIONS) $(STATIC) \
 		$(if $(DATABASE_URL),FORCE) $(if $(wildcard var/portal.sqlite3),,FORCE) $(if $(wildcard var/static),,FORCE)
 	@mkdir -p var
-	@$(PYTHON) manage.py migrate --verbosity 0
-	@$(PYTHON) manage.py createcachetable
-	@$(PYTHON) manage.py collectstatic --noinput --verbosity 0
+	@$(PYTHON) manage.py collectstatic --noinput --verbosity 0 & collecting=$$!; \
+		$(PYTHON) manage.py migrate --verbosity 0 && $(PYTHON) manage.py createcachetable && wait $$collecting
 	@touch $@
 
 # Demo mode and two secrets, readable by this user alone. Never overwritten.

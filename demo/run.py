@@ -82,15 +82,15 @@ def run(interrupt: Interrupt) -> None:
     port = port_of(os.environ)
     for wanted in (port, port + 1):
         claim(wanted)
-    values = demo_values()
     children: list[Child] = []
     with tempfile.TemporaryDirectory(prefix="demo-crm-") as folder:
         try:
-            children.append(start_portal(port))
+            children.append(start_portal(port))  # takes longest: the rest is done meanwhile
+            values = demo_values()
             children.append(start_crm(port + 1, values=values, folder=Path(folder)))
-            children.append(start_worker())
             wait_until_ready(children, interrupt=interrupt)
             if not interrupt.asked:
+                children.append(start_worker())  # begins with work: the pages go before
                 print(guide(values, crm_port=port + 1), flush=True)
             stay(children, interrupt=interrupt)
         finally:

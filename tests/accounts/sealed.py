@@ -11,6 +11,7 @@ from django.utils import timezone
 from accounts import triggers
 from accounts.models import Event
 from accounts.proving import prove
+from accounts.sealing import last_link, seal
 from tests import factories
 
 
@@ -23,6 +24,11 @@ def days_ago(days: int, **later: float) -> datetime:
 def written(*moments: datetime, **fields: Any) -> list[Event]:
     """Events of these moments."""
     return [factories.EventFactory(at=at, **fields) for at in moments]
+
+
+def seal_until(end: datetime) -> None:
+    """Seal until then, and not the hundreds of days from there to now: each would be a seal."""
+    seal(is_stopping=lambda: (until := last_link().until) is not None and until >= end)
 
 
 @contextmanager

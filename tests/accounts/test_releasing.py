@@ -13,7 +13,7 @@ from accounts.sealing import last_link, seal, told_by
 from accounts.triggers import KEPT_AT_LEAST
 from sso_portal.lib.web import Caller
 from tests import factories
-from tests.accounts.sealed import days_ago, faults, without_triggers, written
+from tests.accounts.sealed import days_ago, faults, seal_until, without_triggers, written
 
 pytestmark = pytest.mark.django_db
 
@@ -26,7 +26,7 @@ def _sealed() -> None:
     """Two days that are older than is kept, with three events, and one that is not, with one."""
     written(days_ago(403, hours=1), days_ago(403, hours=9), days_ago(402, hours=1))
     written(days_ago(400, hours=1), reference="KEPT")
-    seal()
+    seal_until(days_ago(399))
 
 
 @pytest.fixture

@@ -43,6 +43,7 @@ def application(environ, start_response):
 """
 
 Demo = subprocess.Popen[str]
+PROCESSES = 6  # two servers, with two processes and with one; the worker
 
 
 @pytest.fixture
@@ -67,6 +68,7 @@ def demo(project: Path, port: int) -> Iterator[Demo]:
     try:
         wait_until_well(port, process)
         wait_until_well(port + 1, process)
+        wait_until_all_run(process)
         yield process
     finally:
         process.terminate()
@@ -78,6 +80,14 @@ def start(project: Path, port: int) -> Demo:
     command = [sys.executable, "-m", "demo.run"]
     pipe = subprocess.PIPE
     return subprocess.Popen(command, cwd=project, env=environment, stdout=pipe, stderr=pipe, text=True)
+
+
+def wait_until_all_run(process: Demo) -> None:
+    """The worker is started last, when the servers answer."""
+    deadline = time.monotonic() + 30
+    while len(descendants(process.pid)) < PROCESSES:
+        assert time.monotonic() < deadline, "The worker was not started."
+        time.sleep(0.05)
 
 
 def descendants(pid: int) -> set[int]:
@@ -126,7 +136,7 @@ def test_interrupt_ends_everything_and_is_no_failure(demo: Demo, number: signal.
     demo.send_signal(number)
     demo.communicate(timeout=30)
 
-    assert len(family) >= 6  # two servers, with two processes and with one; the worker
+    assert len(family) >= PROCESSES
     assert demo.returncode == 0
     assert are_gone(family)
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -42,13 +42,13 @@ API_KEY, COOKIE = "ak_of-the-tests", "as_of-the-tests"
 
 @dataclass
 class World:
-    """Alice, signed in, with something to show at every door."""
+    """Alice, signed in, with what she shows at one door."""
 
     agent: Agent
     client: Company
     relying_party: RelyingParty
     caller: Caller
-    shown: dict[str, str] = field(default_factory=dict)
+    shown: str = ""
 
     @property
     def browser(self) -> Client:
@@ -89,6 +89,11 @@ class World:
         form = {"code": code, "redirect_uri": REDIRECT_URI, "code_verifier": VERIFIER}
         return self.post_form("/oauth/token", grant_type="authorization_code", **form)
 
+    def tokens(self) -> dict[str, str]:
+        """What a code was exchanged for."""
+        tokens: dict[str, str] = self.exchange(self.issue_code()).json()
+        return tokens
+
     def call_bus(self, name: str, **body: str) -> Any:
         """A call of the bus page's script."""
         page = seal(Page(self.agent.group_id, ORIGIN))
@@ -108,9 +113,15 @@ class World:
         )
         return secret
 
+    def bus_credentials(self) -> dict[str, str]:
+        """What a code of the message bus was exchanged for."""
+        answer = self.call_bus("code", code=self.issue_bus_code(), redirectUrl=ORIGIN)
+        credentials: dict[str, str] = answer.json()["credentials"]
+        return credentials
+
 
 @pytest.fixture
-def world(agent, client_company, entitlement, relying_party, caller) -> World:
+def world(agent, client_company, entitlement, relying_party, caller, door) -> World:
     factories.AgentSessionFactory(agent=agent, secret=COOKIE)
     RegisteredAddress.objects.create(relying_party=relying_party, use=Use.REDIRECT, address=REDIRECT_URI)
     for use in BusUse.values:
@@ -121,18 +132,8 @@ def world(agent, client_company, entitlement, relying_party, caller) -> World:
     factories.PlatformKeyFactory(group=agent.group)
     factories.AddressRuleFactory(group=agent.group)
     world = World(agent, client_company, relying_party, caller)
-    tokens = world.exchange(world.issue_code()).json()
-    bus = world.call_bus("code", code=world.issue_bus_code(), redirectUrl=ORIGIN).json()["credentials"]
-    world.shown = {
-        "hand-off": world.issue(Kind.HAND_OFF),
-        "entrance": world.issue(Kind.ENTRANCE),
-        "code": world.issue_code(),
-        "bus code": world.issue_bus_code(),
-        "access": tokens["access_token"],
-        "refresh": tokens["refresh_token"],
-        "bus id token": bus["idToken"],
-        "bus refresh": bus["refreshToken"],
-    }
+    if door in SHOWN_AT:
+        world.shown = SHOWN_AT[door](world)
     return world
 
 
@@ -145,15 +146,13 @@ def pop(world: World) -> bool:
 
 
 def enter(world: World) -> bool:
-    answer = world.browser.get("/sso/enter", {"token": world.shown["entrance"]})
+    answer = world.browser.get("/sso/enter", {"token": world.shown})
     return "?token=" in answer.headers.get("Location", "")
 
 
 def redeem(world: World) -> bool:
     headers = basic(world.relying_party.identifier)
-    return bool(
-        world.post("/api/v1/tokens/redeem", {"token": world.shown["hand-off"]}, **headers).status_code == 200
-    )
+    return bool(world.post("/api/v1/tokens/redeem", {"token": world.shown}, **headers).status_code == 200)
 
 
 def authorize(world: World) -> bool:
@@ -170,25 +169,25 @@ def authorize(world: World) -> bool:
 
 
 def token(world: World) -> bool:
-    return bool(world.exchange(world.shown["code"]).status_code == 200)
+    return bool(world.exchange(world.shown).status_code == 200)
 
 
 def refresh(world: World) -> bool:
-    form = {"grant_type": "refresh_token", "refresh_token": world.shown["refresh"]}
+    form = {"grant_type": "refresh_token", "refresh_token": world.shown}
     return bool(world.post_form("/oauth/token", **form).status_code == 200)
 
 
 def userinfo(world: World) -> bool:
-    headers = {"Authorization": f"Bearer {world.shown['access']}"}
+    headers = {"Authorization": f"Bearer {world.shown}"}
     return bool(Client(HTTP_HOST=PORTAL).get("/oauth/userinfo", headers=headers).status_code == 200)
 
 
 def introspection(world: World) -> bool:
-    return bool(world.post_form("/oauth/introspect", token=world.shown["access"]).json()["active"])
+    return bool(world.post_form("/oauth/introspect", token=world.shown).json()["active"])
 
 
 def introspection_of_refresh(world: World) -> bool:
-    return bool(world.post_form("/oauth/introspect", token=world.shown["refresh"]).json()["active"])
+    return bool(world.post_form("/oauth/introspect", token=world.shown).json()["active"])
 
 
 def platform(world: World) -> bool:
@@ -213,7 +212,7 @@ def bus_session(world: World) -> bool:
 
 
 def bus_code(world: World) -> bool:
-    answer = world.call_bus("code", code=world.shown["bus code"], redirectUrl=ORIGIN)
+    answer = world.call_bus("code", code=world.shown, redirectUrl=ORIGIN)
     return bool(answer.status_code == 200)
 
 
@@ -223,11 +222,11 @@ def bus_password(world: World) -> bool:
 
 
 def bus_refresh(world: World) -> bool:
-    return bool(world.call_bus("refresh", refreshToken=world.shown["bus refresh"]).status_code == 200)
+    return bool(world.call_bus("refresh", refreshToken=world.shown).status_code == 200)
 
 
 def bus_me(world: World) -> bool:
-    headers = {"Authorization": f"Bearer {world.shown['bus id token']}"}
+    headers = {"Authorization": f"Bearer {world.shown}"}
     return bool(Client(HTTP_HOST=PORTAL).get("/bus/me", headers=headers).status_code == 200)
 
 
@@ -244,6 +243,19 @@ OF_THE_BUS = [bus_session, bus_code, bus_password, bus_refresh, bus_me, bus_sso]
 BY_SOFTWARE = {platform, native}
 # A password begins anew; who was moved signs in to the new group, and by the old group's software is made anew.
 BY_PASSWORD = {bus_password}
+
+SHOWN_AT: dict[Callable[[World], bool], Callable[[World], str]] = {
+    enter: lambda world: world.issue(Kind.ENTRANCE),
+    redeem: lambda world: world.issue(Kind.HAND_OFF),
+    token: World.issue_code,
+    refresh: lambda world: world.tokens()["refresh_token"],
+    userinfo: lambda world: world.tokens()["access_token"],
+    introspection: lambda world: world.tokens()["access_token"],
+    introspection_of_refresh: lambda world: world.tokens()["refresh_token"],
+    bus_code: World.issue_bus_code,
+    bus_refresh: lambda world: world.bus_credentials()["refreshToken"],
+    bus_me: lambda world: world.bus_credentials()["idToken"],
+}
 
 # --- The ways of stopping --------------------------------------------------------------------------------------------
 
