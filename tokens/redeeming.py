@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, QuerySet
 
 from accounts import audit, lockout
 from groups.entering import Entry, Grant, entry_of, why_not_enter, with_entry
@@ -76,8 +76,9 @@ def spend(
     won = LoginToken.objects.claim(
         secret, kind=kind, relying_party=relying_party, address=caller.address_text
     )
-    token = _token_with_entry(secret)
-    entry = entry_of(token, agent=token.agent, asked=token.client.subdomain) if token else None
+    # What nobody won is only told of: whoever shows it again and again is not worth the long question.
+    token = _with_entry(_tokens(secret)).first() if won else _tokens(secret).select_related("agent").first()
+    entry = entry_of(token, agent=token.agent, asked=token.client.subdomain) if won and token else None
     why = "" if won and token and entry else _why_not_won(token, kind=kind, relying_party=relying_party)
     why = why or (why_not(token) if token else "") or _why_not_now(token, entry)
     if token or _may_record(relying_party, caller=caller):
@@ -111,12 +112,15 @@ def _record(
     )
 
 
-def _token_with_entry(secret: str) -> LoginToken | None:
-    tokens = LoginToken.objects.filter(digest=digest_of(secret)).select_related("session", "group", "client")
+def _tokens(secret: str) -> QuerySet[LoginToken]:
+    return LoginToken.objects.filter(digest=digest_of(secret)).select_related("session", "group", "client")
+
+
+def _with_entry(tokens: QuerySet[LoginToken]) -> QuerySet[LoginToken]:
     tokens = with_entry(tokens, client=OuterRef("client"), agent="agent", grant=True)
     # By its sid, which a session that renews another one keeps.
     over = AgentSession.objects.over().filter(sid=OuterRef("session__sid"))
-    return tokens.annotate(session_is_over=Exists(over)).first()
+    return tokens.annotate(session_is_over=Exists(over))
 
 
 def _why_not_won(token: LoginToken | None, *, kind: str, relying_party: RelyingParty | None) -> str:
@@ -136,7 +140,7 @@ def _why_not_now(token: LoginToken | None, entry: Entry | None) -> str:
         return "unknown"
     if token.group_id != entry.agent.group_id:
         return "agent moved"
-    if token.session_is_over:  # type: ignore[attr-defined]  # by `_token_with_entry`
+    if token.session_is_over:  # type: ignore[attr-defined]  # by `_with_entry`
         return "session ended"
     refusal = why_not_enter(entry, departments=token.departments, campaigns=token.campaigns)
     return (refusal.detail or refusal.code) if refusal else ""

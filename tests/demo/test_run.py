@@ -44,6 +44,7 @@ def application(environ, start_response):
 
 Demo = subprocess.Popen[str]
 PROCESSES = 6  # two servers, with two processes and with one; the worker
+WORKER = b"manage.py\0worker"
 
 
 @pytest.fixture
@@ -85,9 +86,17 @@ def start(project: Path, port: int) -> Demo:
 def wait_until_all_run(process: Demo) -> None:
     """The worker is started last, when the servers answer."""
     deadline = time.monotonic() + 30
-    while len(descendants(process.pid)) < PROCESSES:
+    while not any(WORKER in command_of(pid) for pid in descendants(process.pid)):
         assert time.monotonic() < deadline, "The worker was not started."
         time.sleep(0.05)
+
+
+def command_of(pid: int) -> bytes:
+    """What this process runs, each word ended by a NUL; empty when it is gone."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
 
 
 def descendants(pid: int) -> set[int]:
@@ -160,10 +169,10 @@ def test_ctrl_c_reaches_everybody_at_once_and_still_ends_well(project: Path, por
     assert are_gone(family)
 
 
-@pytest.mark.parametrize("which", [b"demo.crm:application", b"manage.py\0worker"])
+@pytest.mark.parametrize("which", [b"demo.crm:application", WORKER])
 def test_process_that_dies_takes_the_demo_down_and_is_a_failure(demo: Demo, which: bytes) -> None:
     family = descendants(demo.pid)
-    server = next(pid for pid in family if which in Path(f"/proc/{pid}/cmdline").read_bytes())
+    server = next(pid for pid in family if which in command_of(pid))
     os.kill(server, signal.SIGTERM)
     _, said = demo.communicate(timeout=30)
 
