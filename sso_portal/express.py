@@ -34,9 +34,8 @@ def express(get_response: GetResponse) -> GetResponse:
         host = request.META.get("HTTP_HOST", "")
         if host == settings.PORTAL_NETLOC:
             answer = _answer(request, busy)
-        elif host.endswith(beneath):
-            request.client_subdomain = host.removesuffix(beneath)  # type: ignore[attr-defined]
-            answer = _answer(request, of_clients)
+        elif host.endswith(beneath) and host != settings.PORTAL_HOST:
+            answer = _answer(request, of_clients, subdomain=host.removesuffix(beneath))
         else:
             answer = None
         return _with(headers, answer) if answer else get_response(request)
@@ -66,7 +65,7 @@ def _with(headers: Store, answer: HttpResponse) -> HttpResponse:
     return answer
 
 
-def _answer(request: HttpRequest, addresses: Sequence[URLPattern]) -> HttpResponse | None:
+def _answer(request: HttpRequest, addresses: Sequence[URLPattern], **told: str) -> HttpResponse | None:
     """What came of it, when this was asked for at one of these addresses, and all was as usual."""
     for address in addresses:
         match = address.resolve(request.path_info.removeprefix("/"))
@@ -76,9 +75,9 @@ def _answer(request: HttpRequest, addresses: Sequence[URLPattern]) -> HttpRespon
             return None
         request.resolver_match = match
         try:
-            return at_once[address.name or ""](request, **match.kwargs)
+            return at_once[address.name or ""](request, **told, **match.kwargs)
         except (DatabaseError, InterfaceError) as error:  # it may have been done: not to be tried again
-            request.failed = error  # type: ignore[attr-defined]
+            request.failed = error  # type: ignore[attr-defined]  # see `failure_of`
     return None
 
 

@@ -71,7 +71,7 @@ class NothingHere(PlatformDoor):
     """Every other address under this API's path: it answers no method."""
 
 
-def sso_login_at_once(request: HttpRequest, subdomain: str = "") -> HttpResponse | None:
+def sso_login_at_once(request: HttpRequest, subdomain: str) -> HttpResponse | None:
     """`SsoLogin`, where all is as usual, in one statement. None: nothing was done."""
     body = usual_body(request)
     if body is None:
@@ -81,12 +81,12 @@ def sso_login_at_once(request: HttpRequest, subdomain: str = "") -> HttpResponse
     except Refused:
         return None
     key = request.META.get("HTTP_PLATFORM_KEY", "").strip()
-    subdomain, caller = _client_asked(request, subdomain), caller_of(request, door=PlatformDoor.name)
-    issued = at_once.issue_by_name(key, subdomain=subdomain, caller=caller, **asked)
+    caller = caller_of(request, door=PlatformDoor.name)
+    issued = at_once.issue_by_name(key, subdomain=subdomain.lower(), caller=caller, **asked)
     return answer_in_json(_done(issued, issued.secret)) if issued else None
 
 
-def _client_asked(request: HttpRequest | Request, subdomain: str) -> str:
+def _client_asked(request: Request, subdomain: str) -> str:
     """The client that the address or the host names."""
     return (subdomain or getattr(request, "client_subdomain", "")).lower()
 
