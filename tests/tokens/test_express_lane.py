@@ -89,3 +89,18 @@ def test_pop_that_may_have_been_done_is_not_tried_again(pop, signed_in):
 
     assert pop().status_code == 503
     assert not LoginToken.objects.exists()
+
+
+def test_portals_host_name_below_the_domain_of_clients_is_no_clients(entitlement, agent, settings):
+    settings.PORTAL_HOST, settings.PORTAL_NETLOC = "portal.localhost", "portal.localhost:8000"
+    type(entitlement.client).objects.update(subdomain="portal")
+    factories.PlatformKeyFactory(group=agent.group)
+    factories.AddressRuleFactory(group=agent.group, network="127.0.0.0/8")
+    asked = {"username": "alice", "fullname": "Alice Ames", "department_id": 1}
+    key = {"Platform-Key": factories.PLATFORM_KEY}
+
+    def status_at(host, path):
+        return Client(HTTP_HOST=host).post(path, asked, "application/json", headers=key).status_code
+
+    assert status_at("portal.localhost", "/api/sso") == 404
+    assert status_at("portal.localhost", "/api/sso/portal") == 200
