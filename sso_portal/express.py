@@ -1,91 +1,114 @@
-"""The express lane: usual calls of the busy doors are answered here, before all that only other requests need.
+"""The express lane: usual calls of the busy doors are answered here, before Django makes a request of them.
 
-An answer leaves with the headers that the middleware further in would have added: they are the same each time, and
-asked of it once. Whatever is unusual goes on as if nobody had looked. tests/tokens/test_at_once.py holds the two ways
-together: answers, headers and rows.
+What Django does for any request costs more than the act itself. An answer leaves with the headers that middleware would
+have added: they are the same each time, and asked of it once. Whatever is unusual goes on as if nobody had looked.
+tests/tokens/test_at_once.py holds the two ways together: answers, headers and rows.
 """
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import import_module
 from typing import Any
 
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpRequest, HttpResponse
 from django.middleware.clickjacking import XFrameOptionsMiddleware
 from django.middleware.security import SecurityMiddleware
 from django.urls import URLPattern
 
+from sso_portal import watching
+from sso_portal.lib.addresses import is_within, parse_address
+from sso_portal.lib.arrivals import Answer, Arrival, Headers
 from sso_portal.lib.web import caller_of
-from sso_portal.middleware import ALWAYS, ContentPolicy, GetResponse
+from sso_portal.middleware import ALWAYS, NOT_KEPT, ContentPolicy
 from tokens.urls import at_once, busy
 
+Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+AtOnce = Callable[[Arrival], Answer | None]
+# Headers that nobody else is believed. (X-Forwarded-For: `client_address`.)
+OF_PROXIES = ("HTTP_X_FORWARDED_PROTO", "HTTP_X_REQUEST_ID", "HTTP_TRACEPARENT", "HTTP_TRACESTATE")
 NO_BODY = ("", "0")
-Store = dict[str, tuple[str, str]]  # headers, by their names in small letters
+TRACED = "sso_portal.tracing.traced"
 
 
-def express(get_response: GetResponse) -> GetResponse:
-    """Answer what is usual at once; all else goes on."""
-    of_clients = import_module(settings.CLIENT_HOST_URLCONF).busy
-    beneath = f".{settings.CLIENT_DOMAIN}"
-    headers = headers_of_every_answer()
+def express(portal: Application) -> Application:
+    """Outermost: believe headers of proxies to proxies alone, and answer what is usual; all else is for the portal."""
+    headers, answer_of = headers_of_every_answer(), usual_answers()
+    if TRACED in settings.MIDDLEWARE:
+        answer_of = import_module("sso_portal.tracing").traced_at_once(answer_of)
 
-    def middleware(request: HttpRequest) -> HttpResponseBase:
-        host = request.META.get("HTTP_HOST", "")
-        if host == settings.PORTAL_NETLOC:
-            answer = _answer(request, busy)
-        elif host.endswith(beneath) and host != settings.PORTAL_HOST:
-            answer = _answer(request, of_clients, subdomain=host.removesuffix(beneath))
-        else:
-            answer = None
-        return _with(headers, answer) if answer else get_response(request)
+    def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        began = time.perf_counter()
+        if not is_within(parse_address(environ.get("REMOTE_ADDR", "")), settings.TRUSTED_PROXIES):
+            for name in OF_PROXIES:
+                environ.pop(name, None)
+        arrival = Arrival(environ)
+        answer = answer_of(arrival)
+        if answer is None:
+            return portal(environ, start_response)
+        watching.tell_arrival(arrival, answer, seconds=time.perf_counter() - began)
+        own = answer.headers | {"X-Request-Id": arrival.reference}
+        start_response(answer.status_line, list((headers | own).items()))
+        return (answer.body,)
 
-    return middleware
+    return application
 
 
-def headers_of_every_answer() -> Store:
-    """What middleware adds to an answer that asks for no exception, as Django keeps it."""
+def headers_of_every_answer() -> Headers:
+    """What middleware adds to an answer that asks for no exception."""
     request = HttpRequest()
     request.META |= {"wsgi.url_scheme": "https", "HTTP_X_FORWARDED_PROTO": "https"}
 
     def nothing(_: HttpRequest) -> HttpResponse:
-        return HttpResponse(headers=ALWAYS)
+        return HttpResponse(headers=ALWAYS | NOT_KEPT)
 
     answer: Any = nothing(request)
     for layer in (ContentPolicy, XFrameOptionsMiddleware, SecurityMiddleware):
         answer = layer(nothing).process_response(request, answer)
     del answer.headers["Content-Type"]
-    store: Store = answer.headers._store
-    return store
+    return dict(answer.headers.items())
 
 
-def _with(headers: Store, answer: HttpResponse) -> HttpResponse:
-    # Not header by header: Django would look at each once more, which costs as much as a page's worth of middleware.
-    answer.headers._store = headers | answer.headers._store
+def usual_answers() -> AtOnce:
+    """What answers an arrival when it was asked for at one of these addresses, and all was as usual."""
+    of_clients = import_module(settings.CLIENT_HOST_URLCONF).busy
+    beneath = f".{settings.CLIENT_DOMAIN}"
+
+    def answer(arrival: Arrival) -> Answer | None:
+        host = arrival.META.get("HTTP_HOST", "")
+        if host == settings.PORTAL_NETLOC:
+            return _answer(arrival, busy)
+        if host.endswith(beneath) and host != settings.PORTAL_HOST:
+            return _answer(arrival, of_clients, subdomain=host.removesuffix(beneath))
+        return None
+
     return answer
 
 
-def _answer(request: HttpRequest, addresses: Sequence[URLPattern], **told: str) -> HttpResponse | None:
-    """What came of it, when this was asked for at one of these addresses, and all was as usual."""
+def _answer(arrival: Arrival, addresses: Sequence[URLPattern], **told: str) -> Answer | None:
     for address in addresses:
-        match = address.resolve(request.path_info.removeprefix("/"))
+        match = address.pattern.match(arrival.path[1:])
         if match is None:
             continue
-        if not _is_usual(request):
+        if not _is_usual(arrival):
             return None
-        request.resolver_match = match
+        arrival.route = address.name or ""
+        arrival.door, act = at_once[arrival.route]
         try:
-            return at_once[address.name or ""](request, **told, **match.kwargs)
-        except (DatabaseError, InterfaceError) as error:  # it may have been done: not to be tried again
-            request.failed = error  # type: ignore[attr-defined]  # see `failure_of`
+            return act(arrival, **told, **match[2])
+        except Exception as error:
+            arrival.failed = error
     return None
 
 
-def _is_usual(request: HttpRequest) -> bool:
+def _is_usual(arrival: Arrival) -> bool:
     """Whether nothing further in would stop this request because of how it came."""
+    told: Mapping[str, Any] = arrival.META
+    is_secure = "https" in (told["wsgi.url_scheme"], told.get("HTTP_X_FORWARDED_PROTO"))
     return (
-        (request.is_secure() or not settings.SECURE_SSL_REDIRECT)
-        and "%00" not in request.META.get("QUERY_STRING", "")
-        and (request.method == "POST" or request.META.get("CONTENT_LENGTH", "") in NO_BODY)
-        and caller_of(request).address is not None
+        (is_secure or not settings.SECURE_SSL_REDIRECT)
+        and (arrival.method == "POST" or told.get("CONTENT_LENGTH", "") in NO_BODY)
+        and "%00" not in told.get("QUERY_STRING", "")
+        and not told.get("SCRIPT_NAME")
+        and caller_of(arrival).address is not None
     )

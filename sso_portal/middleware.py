@@ -18,15 +18,13 @@ from django.utils.translation import gettext_noop
 
 from accounts import audit
 from sso_portal import pages, watching
-from sso_portal.lib.addresses import is_within, parse_address
+from sso_portal.lib.arrivals import ARRIVAL, Arrival
 from sso_portal.lib.refusals import TOO_LARGE, Refusal, Refused
 from sso_portal.lib.secrets import new_readable_code
 from sso_portal.lib.web import LONGEST_FORM, caller_of, is_for_software, length_of_body
 from sso_portal.views import refuse
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
-# Headers that nobody else is believed. (X-Forwarded-For: `client_address`.)
-OF_PROXIES = ("HTTP_X_FORWARDED_PROTO", "HTTP_X_REQUEST_ID", "HTTP_TRACEPARENT", "HTTP_TRACESTATE")
 WATCHED = ("/healthz", "/readyz", "/metrics")
 UPLOADS = re.compile(r"/groups/[0-9]{1,9}/(?:[a-z]+/)*(?:import|roster)/")  # pages that take CSV files
 LONG_FORMS = ("/groups/", "/backoffice/")  # pages whose forms may have a thousand fields
@@ -37,6 +35,7 @@ ALWAYS = {  # headers
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
+NOT_KEPT = {"Cache-Control": "no-store"}
 UNREADABLE = Refusal("unreadable", gettext_noop("This address holds characters that no address has."), 400)
 NO_ADDRESS = Refusal(
     "no_address", gettext_noop("The portal cannot tell from which address this request comes."), 400
@@ -52,12 +51,10 @@ def edge(get_response: GetResponse) -> GetResponse:
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
         began = time.perf_counter()
-        request.reference = new_readable_code()  # type: ignore[attr-defined]
+        arrival: Arrival | None = request.META.get(ARRIVAL)
+        request.reference = arrival.reference if arrival else new_readable_code()  # type: ignore[attr-defined]
         structlog.contextvars.bind_contextvars(reference=request.reference)  # type: ignore[attr-defined]
-        if not is_within(parse_address(request.META.get("REMOTE_ADDR", "")), settings.TRUSTED_PROXIES):
-            for name in OF_PROXIES:
-                request.META.pop(name, None)
-        elif number := watching.number_of_proxy(request):
+        if number := watching.number_of_proxy(request):
             structlog.contextvars.bind_contextvars(proxy_request_id=number)
         try:
             response = get_response(request)
@@ -69,7 +66,8 @@ def edge(get_response: GetResponse) -> GetResponse:
             response.headers.setdefault(name, value)
         is_file = request.path.startswith(settings.STATIC_URL) and response.status_code in FILES
         if not is_file and not hasattr(response, "is_kept"):
-            response.headers["Cache-Control"] = "no-store"
+            for name, value in NOT_KEPT.items():
+                response.headers[name] = value
         return response
 
     return middleware

@@ -117,7 +117,6 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "sso_portal.middleware.edge",
-    "sso_portal.express.express",
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",

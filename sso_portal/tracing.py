@@ -4,7 +4,8 @@ Imported only where OTEL_EXPORTER_OTLP_ENDPOINT is set (docs/operating.md). Span
 placeholders; never an address, a header or a value, for those carry tokens and telephone numbers.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -15,12 +16,14 @@ from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExport
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
-from opentelemetry.trace import SpanKind, StatusCode, Tracer
+from opentelemetry.trace import Span, SpanKind, StatusCode, Tracer, use_span
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+from sso_portal.lib.arrivals import ARRIVAL, Answer, Arrival
 from sso_portal.lib.web import reference_of
 from sso_portal.watching import door_of, method_of, route_of
 
+AtOnce = Callable[[Arrival], Answer | None]
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 LONGEST_STATEMENT = 2000  # characters
 
@@ -30,29 +33,52 @@ def traced(get_response: GetResponse) -> GetResponse:
     tracer = begin().get_tracer("sso_portal")
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
-        with (
-            tracer.start_as_current_span(
-                "request", context=_begun_before(request), kind=SpanKind.SERVER
-            ) as span,
-            connection.execute_wrapper(partial(_statement, tracer)),
-        ):
+        arrival: Arrival | None = request.META.get(ARRIVAL)
+        with _within(tracer, arrival.span if arrival else None, request.META) as span:
             response = get_response(request)
-            method, route = method_of(request), route_of(request)
-            span.update_name(f"{method} {route}")
-            span.set_attributes(
-                {
-                    "http.request.method": method,
-                    "http.route": route,
-                    "http.response.status_code": response.status_code,
-                    "portal.door": door_of(request),
-                    "portal.reference": reference_of(request),
-                }
-            )
-            if response.status_code >= 500:
-                span.set_status(StatusCode.ERROR)
+            _end(span, request, route_of(request), door_of(request), response.status_code)
         return response
 
     return middleware
+
+
+def traced_at_once(answer_of: AtOnce) -> AtOnce:
+    """The same of what is answered as it arrives. The span of what is not goes on further in."""
+    tracer = begin().get_tracer("sso_portal")
+
+    def answer(arrival: Arrival) -> Answer | None:
+        with _within(tracer, None, arrival.META) as arrival.span:
+            answer = answer_of(arrival)
+            if answer:
+                _end(arrival.span, arrival, arrival.route, arrival.door, answer.status)
+        return answer
+
+    return answer
+
+
+@contextmanager
+def _within(tracer: Tracer, span: Span | None, said: Mapping[str, Any]) -> Iterator[Span]:
+    """Within this span, or one that begins here: a span for each statement."""
+    span = span or tracer.start_span("request", context=_begun_before(said), kind=SpanKind.SERVER)
+    with use_span(span), connection.execute_wrapper(partial(_statement, tracer)):
+        yield span
+
+
+def _end(span: Span, request: HttpRequest | Arrival, route: str, door: str, status: int) -> None:
+    method = method_of(request)
+    span.update_name(f"{method} {route}")
+    span.set_attributes(
+        {
+            "http.request.method": method,
+            "http.route": route,
+            "http.response.status_code": status,
+            "portal.door": door,
+            "portal.reference": reference_of(request),
+        }
+    )
+    if status >= 500:
+        span.set_status(StatusCode.ERROR)
+    span.end()
 
 
 def begin() -> TracerProvider:
@@ -62,10 +88,10 @@ def begin() -> TracerProvider:
     return provider
 
 
-def _begun_before(request: HttpRequest) -> Context:
-    """The trace that a proxy began; the outermost middleware has left the headers of trusted ones alone."""
-    said = {name: request.META.get(f"HTTP_{name.upper()}", "") for name in ("traceparent", "tracestate")}
-    return TraceContextTextMapPropagator().extract(said, Context())
+def _begun_before(said: Mapping[str, Any]) -> Context:
+    """The trace that a proxy began. (Headers of others than trusted ones come no further than here.)"""
+    of_trace = {name: said.get(f"HTTP_{name.upper()}", "") for name in ("traceparent", "tracestate")}
+    return TraceContextTextMapPropagator().extract(of_trace, Context())
 
 
 def _statement(

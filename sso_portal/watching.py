@@ -12,6 +12,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 
 from sso_portal.gauges import Gauges
 from sso_portal.lib import counts, logs, metrics
+from sso_portal.lib.arrivals import Answer, Arrival
 from sso_portal.lib.web import DOORS, caller_of, reference_of
 from sso_portal.views import nothing_here
 
@@ -26,8 +27,16 @@ QUIET = ("static", "healthz", "readyz", "metrics")  # not worth a line
 
 def tell(request: HttpRequest, response: HttpResponseBase, *, seconds: float) -> None:
     """Count this request, which was answered in so many seconds, and write its line to the log."""
-    method, route, door = method_of(request), route_of(request), door_of(request)
-    status = response.status_code
+    _tell(request, route_of(request), door_of(request), response.status_code, seconds)
+
+
+def tell_arrival(arrival: Arrival, answer: Answer, *, seconds: float) -> None:
+    """The same of a request that was answered as it arrived."""
+    _tell(arrival, arrival.route, arrival.door, answer.status, seconds)
+
+
+def _tell(request: HttpRequest | Arrival, route: str, door: str, status: int, seconds: float) -> None:
+    method = method_of(request)
     metrics.count_request(door=door, route=route, method=method, status=status, seconds=seconds)
     if settings.LOG_REQUESTS and route not in QUIET:
         logs.tell_request(
@@ -42,13 +51,13 @@ def tell(request: HttpRequest, response: HttpResponseBase, *, seconds: float) ->
         )
 
 
-def number_of_proxy(request: HttpRequest) -> str:
+def number_of_proxy(request: HttpRequest | Arrival) -> str:
     """The X-Request-Id of a trusted proxy, which its own log has; "" where it sent none that may stand in ours."""
     number = request.META.get("HTTP_X_REQUEST_ID", "")
     return number if NUMBER_OF_PROXY.fullmatch(number) else ""
 
 
-def method_of(request: HttpRequest) -> str:
+def method_of(request: HttpRequest | Arrival) -> str:
     """The method, where it is one that anybody knows."""
     return request.method if request.method in METHODS else OTHER
 

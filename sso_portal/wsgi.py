@@ -24,8 +24,12 @@ UNREADABLE = "application/octet-stream"
 
 if settings.METRICS_TOKEN:
     counts.share()  # before anything that counts is imported
-portal = get_wsgi_application()
+django_application = get_wsgi_application()
 refuse_unsafe_settings()
+
+from sso_portal.express import express  # noqa: E402  (what it imports counts, and knows models)
+
+portal = express(django_application)
 
 
 def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:

@@ -17,14 +17,19 @@ from allauth.account.internal.flows.login import (
 )
 from allauth.mfa.utils import is_mfa_enabled
 from django.conf import settings
+from django.core.handlers.wsgi import WSGIRequest
 from django.core.signals import request_finished, request_started
 from django.db import close_old_connections, connection
+from django.http import HttpResponse
+from django.http.response import HttpResponseBase
 from django.test import Client
+from django.test.client import ClientHandler
 from django.utils import timezone, translation
 from joserfc.jwk import RSAKey
 
 from accounts import triggers
 from accounts.models import Administrator
+from sso_portal.express import express
 from sso_portal.lib.addresses import parse_address
 from sso_portal.lib.hashing import PeopleHasher
 from sso_portal.lib.web import Caller
@@ -131,6 +136,33 @@ def _flush_passes_the_triggers() -> Iterator[None]:
 
     patch = pytest.MonkeyPatch()
     patch.setattr(operations, "execute_sql_flush", without_triggers)
+    yield
+    patch.undo()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _clients_arrive_as_at_a_server() -> Iterator[None]:
+    """Django's test client goes past what a server serves: what is answered before Django makes a request of it."""
+    beyond = ClientHandler.__call__
+
+    def arrive(handler: ClientHandler, environ: dict[str, Any]) -> HttpResponseBase:
+        answered: list[HttpResponseBase] = []
+
+        def portal(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+            answered.append(beyond(handler, environ))
+            return []
+
+        def start_response(status: str, headers: list[tuple[str, str]]) -> None:
+            answered.append(HttpResponse(status=int(status[:3]), headers=dict(headers)))
+
+        body = express(portal)(environ, start_response)
+        if not hasattr(answered[0], "wsgi_request"):
+            answered[0].content = b"".join(body)
+            answered[0].wsgi_request = WSGIRequest(environ)
+        return answered[0]
+
+    patch = pytest.MonkeyPatch()
+    patch.setattr(ClientHandler, "__call__", arrive)
     yield
     patch.undo()
 

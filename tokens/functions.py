@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 # `why_not_enter` finds nothing: agent `a` of group `g` before client `c`, by the entitlement `e`.
 _MAY_ENTER = """
@@ -112,12 +113,21 @@ class Function:
 
     def did(self, **given: Any) -> tuple[Any, ...] | None:
         """Do it, if this is the usual case: what it tells. None: nothing was done."""
-        if connection.vendor != "postgresql":
+        database = connections[DEFAULT_DB_ALIAS]
+        if database.vendor != "postgresql":
             return None
-        with connection.cursor() as cursor:
+        _close_if_over(database)
+        with database.cursor() as cursor:
             cursor.execute(self.call, [given[name] for name in self.takes])
             told: tuple[Any, ...] = cursor.fetchone()
+        _close_if_over(database)
         return None if told[0] is None else told
+
+
+def _close_if_over(database: BaseDatabaseWrapper) -> None:
+    """As Django does when a request begins and when it ends: this one is none of Django's yet."""
+    if not database.in_atomic_block:
+        database.close_if_unusable_or_obsolete()
 
 
 _DID = "IF NOT FOUND THEN RETURN; END IF;"

@@ -118,11 +118,6 @@ def into_crm(request: HttpRequest, client: Client, *, secret: str) -> HttpRespon
     """Send the browser into the CRM with a login token: in a form, or in the address."""
     if client.hand_off == HandOff.FORM_POST:
         return post_form(request, client, address=client.login_url, fields={"token": secret})
-    return straight_into_crm(client, secret=secret)
-
-
-def straight_into_crm(client: Receiver, *, secret: str) -> HttpResponse:
-    """Send the browser into the CRM of a client that takes its tokens in the address."""
     response = see_other(address_of(client, secret=secret))
     response.headers["Referrer-Policy"] = NO_REFERRER
     return response

@@ -21,6 +21,7 @@ from groups.door import active_group, group_id_of, sign_in_url
 from groups.entering import client_at, entry_of, with_entry
 from groups.models import AgentSession, Group, HandOff
 from groups.targets import Target
+from sso_portal.lib.arrivals import Answer, Arrival, redirect
 from sso_portal.lib.metrics import AGENTS_DOOR, NEEDS_SIGN_IN, count_event
 from sso_portal.lib.refusals import Refusal, Refused
 from sso_portal.lib.telephone import Dialled
@@ -33,13 +34,14 @@ from sso_portal.lib.web import (
     failure_of,
     is_framed,
     is_navigation,
+    issued_already,
     reference_of,
     same_with_get,
     see_other,
     usual_query,
 )
 from tokens import at_once
-from tokens.handing_off import hand_off, into_crm, origins_on_the_way, straight_into_crm, way_into
+from tokens.handing_off import address_of, hand_off, into_crm, origins_on_the_way, way_into
 from tokens.issuing import ACTION, CallContext, issue
 from tokens.logins import call_of
 from tokens.models import Kind, issued_last_minute
@@ -153,19 +155,19 @@ def _take_in(request: HttpRequest, subdomain: str) -> HttpResponse:
         return open_in_tab(request)
     if failure := failure_of(request):
         raise failure
-    issued: at_once.Issued | None = getattr(request, "issued", None)
+    issued: at_once.Issued | None = issued_already(request)
     if issued:
         return into_crm(request, issued.client, secret=issued.secret)
     return _take_in_step_by_step(asked, request)
 
 
-def pop_at_once(request: HttpRequest, subdomain: str) -> HttpResponse | None:
+def pop_at_once(arrival: Arrival, subdomain: str) -> Answer | None:
     """`pop`, where all is as usual, in one statement. None: nothing was done, or it takes a page to hand off."""
-    cookie = request.COOKIES.get(settings.AGENT_COOKIE_NAME, "")
-    if request.method != "GET" or not cookie or is_framed(request) or not is_navigation(request):
+    cookie = arrival.COOKIES.get(settings.AGENT_COOKIE_NAME, "")
+    if arrival.method != "GET" or not cookie or is_framed(arrival) or not is_navigation(arrival):
         return None
     try:
-        asked = PopRequest.parse(subdomain, usual_query(request))
+        asked = PopRequest.parse(subdomain, usual_query(arrival))
     except (Refused, ValueError):
         return None
     issued = at_once.pop(
@@ -174,12 +176,12 @@ def pop_at_once(request: HttpRequest, subdomain: str) -> HttpResponse | None:
         subdomain=asked.subdomain,
         call=asked.call,
         details=asked.details,
-        caller=caller_of(request),
+        caller=caller_of(arrival),
     )
     if issued and issued.hand_off != HandOff.REDIRECT:
-        request.issued = issued  # type: ignore[attr-defined]  # `pop` words the page
+        arrival.issued = issued  # `pop` words the page
         return None
-    return straight_into_crm(issued, secret=issued.secret) if issued else None
+    return redirect(address_of(issued, secret=issued.secret)) if issued else None
 
 
 def _take_in_step_by_step(asked: PopRequest, request: HttpRequest) -> HttpResponse:

@@ -2,9 +2,10 @@
 
 from collections.abc import Callable
 
-from django.http import HttpResponse
 from django.urls import URLPattern, include, re_path
 
+from sso_portal.lib.arrivals import Answer
+from sso_portal.lib.metrics import AGENTS_DOOR
 from tokens import client_area, launcher, pop
 from tokens.console import addresses, agent_page, changing_keys, integration, keys, overview
 from tokens.console import bus as bus_console
@@ -63,11 +64,11 @@ busy = [
     re_path(r"^api/sso/(?P<subdomain>[A-Za-z0-9-]{1,63})/?$", platform.SsoLogin.as_view(), name="sso_api"),
 ]
 
-# What each of these does in one statement, where all is as usual.
-at_once: dict[str, Callable[..., HttpResponse | None]] = {
-    "pop": pop.pop_at_once,
-    "redeem": native.redeem_at_once,
-    "sso_api": platform.sso_login_at_once,
+# What each of these does in one statement, where all is as usual, and its door.
+at_once: dict[str, tuple[str, Callable[..., Answer | None]]] = {
+    "pop": (AGENTS_DOOR, pop.pop_at_once),
+    "redeem": (native.RedeemToken.name, native.redeem_at_once),
+    "sso_api": (platform.SsoLogin.name, platform.sso_login_at_once),
 }
 
 urlpatterns = [

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -10,6 +11,7 @@ from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
 from django.utils.datastructures import MultiValueDict
 
 from sso_portal.lib.addresses import Address, client_address
+from sso_portal.lib.arrivals import ARRIVAL, Arrival
 from sso_portal.lib.refusals import TOO_LARGE, Refusal, Refused
 
 NO_REFERRER = "no-referrer"
@@ -53,29 +55,29 @@ class Caller:
     agent_header: str
     door: str
 
-    @property
+    @cached_property
     def address_text(self) -> str:
         return str(self.address) if self.address else ""
 
 
-def caller_of(request: HttpRequest, *, door: str = "") -> Caller:
+def caller_of(request: HttpRequest | Arrival, *, door: str = "") -> Caller:
     """The caller of this request, coming in by this door (pages: told from the address)."""
     if not hasattr(request, "caller_address"):  # asked several times of each request
-        request.caller_address = client_address(request.META, settings.TRUSTED_PROXIES)  # type: ignore[attr-defined]
+        request.caller_address = client_address(request.META, settings.TRUSTED_PROXIES)  # type: ignore[union-attr]
     return Caller(
         reference=reference_of(request),
-        address=request.caller_address,  # type: ignore[attr-defined]
+        address=request.caller_address,  # type: ignore[union-attr]
         agent_header=request.META.get("HTTP_USER_AGENT", "")[:256],
         door=door or DOORS.get(request.path.strip("/").partition("/")[0], "main"),
     )
 
 
-def reference_of(request: HttpRequest) -> str:
+def reference_of(request: HttpRequest | Arrival) -> str:
     """The reference number of this request: in logs, events and on refusal pages alike."""
     return getattr(request, "reference", "")
 
 
-def usual_query(request: HttpRequest) -> Query:
+def usual_query(request: Arrival) -> Query:
     """`request.GET`, read at half the cost. Raises ValueError for what is not written as it should be."""
     written = request.META.get("QUERY_STRING", "")
     if not written.isascii():
@@ -86,8 +88,15 @@ def usual_query(request: HttpRequest) -> Query:
 
 
 def failure_of(request: HttpRequest) -> Exception | None:
-    """What stopped the database while this request was done at once: it may be done, and is not to be tried again."""
-    return getattr(request, "failed", None)
+    """What stopped this request while it was tried at once: it may be done, and is not to be tried again."""
+    arrival: Arrival | None = request.META.get(ARRIVAL)
+    return arrival.failed if arrival else None
+
+
+def issued_already(request: HttpRequest) -> Any:
+    """What was issued when this request was tried at once, if a page of it is still to be made."""
+    arrival: Arrival | None = request.META.get(ARRIVAL)
+    return arrival.issued if arrival else None
 
 
 def length_of_body(meta: Mapping[str, Any]) -> int | None:
@@ -101,7 +110,7 @@ def is_for_software(path: str) -> bool:
     return f"{path}/".startswith(FOR_SOFTWARE)
 
 
-def is_navigation(request: HttpRequest) -> bool:
+def is_navigation(request: HttpRequest | Arrival) -> bool:
     """Whether a person is going to this address, as far as the browser says.
 
     HEAD, prefetches and loads by scripts or pictures are not; they never mint or spend (wire.md, section 1).
@@ -123,7 +132,7 @@ def is_live(request: HttpRequest) -> bool:
     return request.headers.get("X-Live") == "1"
 
 
-def is_framed(request: HttpRequest) -> bool:
+def is_framed(request: HttpRequest | Arrival) -> bool:
     """Whether the page would open inside a frame, where a Lax cookie does not reach us."""
     return request.META.get("HTTP_SEC_FETCH_DEST") == "iframe"
 

@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 from urllib.parse import parse_qsl
 
 from django.core.exceptions import RequestDataTooBig
-from django.http import HttpRequest, HttpResponse
 from rest_framework import exceptions
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.parsers import BaseParser
@@ -17,6 +16,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts import audit, lockout
+from sso_portal.lib.arrivals import Arrival
 from sso_portal.lib.outages import is_outage, tell_outage
 from sso_portal.lib.refusals import NOT_FOUND, UNAVAILABLE, Refusal, Refused
 from sso_portal.lib.text import why_not_text
@@ -220,24 +220,20 @@ class Door(APIView):
         return {}
 
 
-def usual_body(request: HttpRequest) -> dict[str, Any] | None:
+def usual_body(arrival: Arrival) -> dict[str, Any] | None:
     """The JSON object that a small POST brought; None for whatever must be looked at more closely."""
-    length = length_of_body(request.META) or 0
-    is_usual = request.method == "POST" and request.META.get("CONTENT_TYPE") == StrictJSONParser.media_type
-    if not is_usual or not 0 < length <= SMALL_BODY or "HTTP_TRANSFER_ENCODING" in request.META:
+    told = arrival.META
+    length = length_of_body(told) or 0
+    is_usual = arrival.method == "POST" and told.get("CONTENT_TYPE") == StrictJSONParser.media_type
+    if not is_usual or not 0 < length <= SMALL_BODY or "HTTP_TRANSFER_ENCODING" in told:
         return None
     try:
-        return StrictJSONParser.parsed(request.body)
+        return StrictJSONParser.parsed(arrival.body)
     except Refused:
         return None
 
 
-def answer_in_json(answer: dict[str, Any]) -> HttpResponse:
-    """The answer as the framework gives it."""
-    return HttpResponse(JSONRenderer().render(answer), content_type=JSONRenderer.media_type)
-
-
-def basic_credentials(request: HttpRequest | Request) -> tuple[str, str] | None:
+def basic_credentials(request: Arrival | Request) -> tuple[str, str] | None:
     """The name and password of HTTP Basic (RFC 7617); None where there are none to read."""
     scheme, _, encoded = request.META.get("HTTP_AUTHORIZATION", "").strip().partition(" ")
     if scheme.lower() != "basic":

@@ -3,16 +3,16 @@
 from typing import Any
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from groups.models import NAME_LENGTH, USERNAME_LENGTH
+from sso_portal.lib.arrivals import Answer, Arrival, answer_in_json
 from sso_portal.lib.refusals import Refusal, Refused
 from sso_portal.lib.text import why_not_email, why_not_username
 from sso_portal.lib.web import caller_of
 from tokens import at_once
-from tokens.dialects.base import TOO_MANY, Door, answer_in_json, json_body, text_field, usual_body
+from tokens.dialects.base import TOO_MANY, Door, json_body, text_field, usual_body
 from tokens.dialects.group_keys import key_shown
 from tokens.handing_off import Receiver, address_of
 from tokens.issuing import ACTION, CallContext
@@ -71,17 +71,17 @@ class NothingHere(PlatformDoor):
     """Every other address under this API's path: it answers no method."""
 
 
-def sso_login_at_once(request: HttpRequest, subdomain: str) -> HttpResponse | None:
+def sso_login_at_once(arrival: Arrival, subdomain: str) -> Answer | None:
     """`SsoLogin`, where all is as usual, in one statement. None: nothing was done."""
-    body = usual_body(request)
+    body = usual_body(arrival)
     if body is None:
         return None
     try:
         asked = _read(body)
     except Refused:
         return None
-    key = request.META.get("HTTP_PLATFORM_KEY", "").strip()
-    caller = caller_of(request, door=PlatformDoor.name)
+    key = arrival.META.get("HTTP_PLATFORM_KEY", "").strip()
+    caller = caller_of(arrival, door=PlatformDoor.name)
     issued = at_once.issue_by_name(key, subdomain=subdomain.lower(), caller=caller, **asked)
     return answer_in_json(_done(issued, issued.secret)) if issued else None
 

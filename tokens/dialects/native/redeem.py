@@ -5,14 +5,14 @@ from datetime import datetime
 from typing import Any
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from sso_portal.lib.arrivals import Answer, Arrival, answer_in_json
 from sso_portal.lib.refusals import Refusal, Refused
 from sso_portal.lib.web import caller_of
 from tokens import at_once
-from tokens.dialects.base import answer_in_json, basic_credentials, json_body, text_field, usual_body
+from tokens.dialects.base import basic_credentials, json_body, text_field, usual_body
 from tokens.dialects.native.door import NativeDoor
 from tokens.handing_off_people import claims_of_person
 from tokens.issuing import PREFIX
@@ -60,13 +60,13 @@ class RedeemToken(NativeDoor):
         )
 
 
-def redeem_at_once(request: HttpRequest) -> HttpResponse | None:
+def redeem_at_once(arrival: Arrival) -> Answer | None:
     """`RedeemToken`, where all is as usual, in one statement. None: nothing was done."""
-    body, (party, party_secret) = usual_body(request), basic_credentials(request) or ("", "")
+    body, (party, party_secret) = usual_body(arrival), basic_credentials(arrival) or ("", "")
     secret = body.get("token") if body else None
     if not USUAL_PARTY.fullmatch(party) or not isinstance(secret, str) or not USUAL_TOKEN.fullmatch(secret):
         return None
-    caller = caller_of(request, door=RedeemToken.name)
+    caller = caller_of(arrival, door=RedeemToken.name)
     redeemed = at_once.redeem(secret, party=party, party_secret=party_secret, caller=caller)
     return answer_in_json(told(redeemed.login, redeemed.issued_at, audience=party)) if redeemed else None
 

@@ -1,0 +1,82 @@
+"""A request as it arrives, before Django makes one of its own; and the answer to one that is answered right then."""
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from http import HTTPStatus
+from io import BytesIO
+from typing import Any
+
+from django.http import parse_cookie
+
+from sso_portal.lib.secrets import new_readable_code
+
+ARRIVAL = "portal.arrival"  # where Django's request has the arrival, beside what the server tells
+REASONS = {status.value: status.phrase for status in HTTPStatus}
+Headers = dict[str, str]
+
+
+class Arrival:
+    """What the server tells of a request (PEP 3333), by the names that Django's requests have for the same.
+
+    `route` and `door` are known when its address was one that is answered at once. `issued` and `failed` are what the
+    plain path must know of a request that was tried: what it has issued already, and what stopped it, which may have
+    been done and is not to be tried again.
+    """
+
+    route = ""
+    door = ""
+    issued: Any = None
+    failed: Exception | None = None
+    span: Any = None  # of OpenTelemetry
+
+    def __init__(self, environ: dict[str, Any]) -> None:
+        self.META = environ
+        self.method: str = environ["REQUEST_METHOD"]
+        self.path: str = environ["PATH_INFO"]
+        self.reference = new_readable_code()
+        environ[ARRIVAL] = self
+
+    @property
+    def COOKIES(self) -> dict[str, str]:  # noqa: N802  (Django's name)
+        return parse_cookie(self.META.get("HTTP_COOKIE", ""))
+
+    @cached_property
+    def body(self) -> bytes:
+        """What it brought, as long as it says; who reads after us finds it whole. Empty where it cannot be read."""
+        try:
+            body: bytes = self.META["wsgi.input"].read(int(self.META["CONTENT_LENGTH"]))
+        except OSError:
+            return b""
+        self.META["wsgi.input"] = BytesIO(body)
+        return body
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer with the headers that are its own."""
+
+    status: int
+    headers: Headers
+    body: bytes = b""
+
+    @property
+    def status_line(self) -> str:
+        """The status as servers want it."""
+        return f"{self.status} {REASONS[self.status]}"
+
+
+def redirect(address: str) -> Answer:
+    """Go on with a GET there; as `see_other`."""
+    headers = {
+        "Content-Type": "text/html; charset=utf-8",
+        "Location": address,
+        "Referrer-Policy": "no-referrer",
+    }
+    return Answer(303, headers)
+
+
+def answer_in_json(answer: dict[str, Any]) -> Answer:
+    """As the framework of the APIs words it."""
+    text = json.dumps(answer, ensure_ascii=False, separators=(",", ":"))
+    return Answer(200, {"Content-Type": "application/json"}, text.encode())
