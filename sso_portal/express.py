@@ -90,12 +90,14 @@ def _answer(arrival: Arrival, addresses: Sequence[URLPattern], **told: str) -> A
         match = address.pattern.match(arrival.path[1:])
         if match is None:
             continue
-        if not _is_usual(arrival):
-            return None
         arrival.route = address.name or ""
         arrival.door, act = at_once[arrival.route]
+        caller = caller_of(arrival, door=arrival.door)
+        arrival.address = caller.address_text
+        if not arrival.address or not _is_usual(arrival):
+            return None
         try:
-            return act(arrival, **told, **match[2])
+            return act(arrival, caller, **told, **match[2])
         except Exception as error:
             arrival.failed = error
     return None
@@ -110,5 +112,4 @@ def _is_usual(arrival: Arrival) -> bool:
         and (arrival.method == "POST" or told.get("CONTENT_LENGTH", "") in NO_BODY)
         and "%00" not in told.get("QUERY_STRING", "")
         and not told.get("SCRIPT_NAME")
-        and caller_of(arrival).address is not None
     )

@@ -27,28 +27,33 @@ QUIET = ("static", "healthz", "readyz", "metrics")  # not worth a line
 
 def tell(request: HttpRequest, response: HttpResponseBase, *, seconds: float) -> None:
     """Count this request, which was answered in so many seconds, and write its line to the log."""
-    _tell(request, route_of(request), door_of(request), response.status_code, seconds)
+    address = caller_of(request).address_text
+    _tell(request, route_of(request), door_of(request), response.status_code, address, seconds)
 
 
 def tell_arrival(arrival: Arrival, answer: Answer, *, seconds: float) -> None:
     """The same of a request that was answered as it arrived."""
-    _tell(arrival, arrival.route, arrival.door, answer.status, seconds)
+    _tell(arrival, arrival.route, arrival.door, answer.status, arrival.address, seconds)
 
 
-def _tell(request: HttpRequest | Arrival, route: str, door: str, status: int, seconds: float) -> None:
+def _tell(
+    request: HttpRequest | Arrival, route: str, door: str, status: int, address: str, seconds: float
+) -> None:
     method = method_of(request)
     metrics.count_request(door=door, route=route, method=method, status=status, seconds=seconds)
     if settings.LOG_REQUESTS and route not in QUIET:
-        logs.tell_request(
-            reference=reference_of(request),
-            method=method,
-            route=route,
-            status=status,
-            milliseconds=round(seconds * 1000, 1),
-            door=door,
-            address=caller_of(request).address_text,
-            **({"proxy_request_id": number} if (number := number_of_proxy(request)) else {}),
-        )
+        facts: logs.Facts = {
+            "reference": reference_of(request),
+            "method": method,
+            "route": route,
+            "status": status,
+            "milliseconds": round(seconds * 1000, 1),
+            "door": door,
+            "address": address,
+        }
+        if number := number_of_proxy(request):
+            facts["proxy_request_id"] = number
+        logs.requests.tell(facts)
 
 
 def number_of_proxy(request: HttpRequest | Arrival) -> str:

@@ -12,8 +12,10 @@ from typing import Any
 from django.conf import settings
 
 from accounts import audit
+from accounts.models import Outcome
 from groups.entering import Grant
 from groups.models import Client
+from sso_portal.lib.metrics import count_event
 from sso_portal.lib.secrets import digest_of, new_secret
 from sso_portal.lib.text import canonical_name
 from sso_portal.lib.web import Caller
@@ -59,17 +61,18 @@ def pop(
 ) -> Issued | None:
     """Issue a login in the live session of this cookie."""
     secret = new_secret(PREFIX)
+    details = {"kind": Kind.HAND_OFF.value, "call": call.for_audit(), **details}
     told = POP.did(
-        cookie_digest=digest_of(cookie),
-        group_number=group_id,
-        client_name=subdomain,
-        **_token(secret, limit="pop", details={"kind": Kind.HAND_OFF, "call": call.for_audit()} | details),
-        **_call(call),
-        **_caller(caller),
+        digest_of(cookie),
+        group_id,
+        subdomain,
+        *_token(secret, limit="pop", details=details),
+        *_call(call),
+        *_caller(caller),
     )
     if told is None:
         return None
-    audit.count(ISSUE, door=caller.door)
+    _count(ISSUE, caller)
     return Issued(secret, *told)
 
 
@@ -91,72 +94,66 @@ def issue_by_name(
     """
     secret = new_secret(PREFIX)
     told = BY_NAME.did(
-        key_digest=digest_of(key),
-        user_name=canonical_name(username),
-        person_name=full_name,
-        mail=email,
-        client_name=subdomain,
-        departments=sorted(departments),
-        campaigns=None if campaigns is None else sorted(campaigns),
-        **_token(secret, limit="platform", details={"call": call.for_audit()}),
-        **_call(call),
-        **_caller(caller),
+        digest_of(key),
+        canonical_name(username),
+        full_name,
+        email,
+        subdomain,
+        sorted(departments),
+        None if campaigns is None else sorted(campaigns),
+        *_token(secret, limit="platform", details={"call": call.for_audit()}),
+        *_call(call),
+        *_caller(caller),
     )
     if told is None:
         return None
-    audit.count(ISSUE, door=caller.door)
+    _count(ISSUE, caller)
     return Issued(secret, *told)
 
 
 def redeem(secret: str, *, party: str, party_secret: str, caller: Caller) -> Redeemed | None:
     """Spend a hand-off, shown by the relying party with this id and secret: what it says."""
-    told = REDEEM.did(
-        party_name=party,
-        secret_digest=digest_of(party_secret),
-        token_digest=digest_of(secret),
-        **_caller(caller),
-    )
+    told = REDEEM.did(party, digest_of(party_secret), digest_of(secret), *_caller(caller))
     if told is None:
         return None
-    audit.count(REDEMPTION, door=caller.door)
+    _count(REDEMPTION, caller)
     says = dict(zip(REDEEM.tells, told, strict=True))
     granted = frozenset(says["granted_departments"]), frozenset(says["granted_campaigns"])
     grant = Grant(*granted, has_every_campaign=says["has_every_campaign"])
+    proved_at = says["proved_at"]
     login = Login(
         Who(says["subject"], says["username"], says["full_name"], says["email"]),
-        {"id": says["group_number"], "code": says["group_code"], "name": says["group_name"]},
-        says["client_name"],
-        grant.departments_of(_parsed(says["departments"])),
-        grant.campaigns_of(_parsed(says["campaigns"])),
+        {"id": says["group_id"], "code": says["group_code"], "name": says["group_name"]},
+        says["subdomain"],
+        grant.departments_of(says["departments"]),
+        grant.campaigns_of(says["campaigns"]),
         CallContext(**{name: says[name] for name in OF_CALL}),
-        _parsed(says["methods"]) or [],
-        says["proved_at"],
+        says["methods"] or [],
+        proved_at and datetime.fromisoformat(proved_at),
         says["sid"] or "",
     )
-    return Redeemed(login, says["issued_at"])
+    return Redeemed(login, datetime.fromisoformat(says["issued_at"]))
 
 
-def _token(secret: str, *, limit: str, details: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "token_digest": digest_of(secret),
-        "lifetime": settings.LOGIN_TOKEN_LIFETIME,
-        "most": settings.LIMITS_PER_MINUTE[limit] if settings.RATE_LIMITS else None,
-        "details": json.dumps(audit.storable_details(details)),
-    }
+def _token(secret: str, *, limit: str, details: dict[str, Any]) -> tuple[Any, ...]:
+    """`OF_TOKEN`."""
+    told = json.dumps(details)
+    if "\\" in told:  # nothing else needs a second look: what JSON escapes is what may not be storable
+        told = json.dumps(audit.storable_details(details))
+    most = settings.LIMITS_PER_MINUTE[limit] if settings.RATE_LIMITS else None
+    return digest_of(secret), settings.LOGIN_TOKEN_LIFETIME, most, told
 
 
-def _call(call: CallContext) -> dict[str, str]:
-    return {name: getattr(call, name) for name in OF_CALL}
+def _call(call: CallContext) -> tuple[Any, ...]:
+    """`OF_CALL`."""
+    return call.did, call.cid, call.call_id, call.campaign_id, call.destination
 
 
-def _caller(caller: Caller) -> dict[str, str]:
-    return {
-        "reference": caller.reference,
-        "door": caller.door,
-        "address": caller.address_text,
-        "agent_header": audit.storable(caller.agent_header),
-    }
+def _caller(caller: Caller) -> tuple[Any, ...]:
+    """`OF_CALLER`."""
+    return caller.reference, caller.door, caller.address_text, audit.storable(caller.agent_header)
 
 
-def _parsed(told: str | None) -> Any:
-    return None if told is None else json.loads(told)
+def _count(action: str, caller: Caller) -> None:
+    """As `audit.count`; the statement was a transaction of its own, and is committed."""
+    count_event(action=action, outcome=Outcome.OK.value, door=caller.door)

@@ -27,37 +27,42 @@ _MAY_ENTER = """
         SELECT FROM groups_agententitlement n WHERE n.agent_id = a.id AND n.entitlement_id = e.id
     ))"""
 
-# `Grant`: what is listed narrows, and no list at all means every one.
-_LISTED_DEPARTMENTS = "SELECT d.department_id FROM groups_entitleddepartment d WHERE d.entitlement_id = e.id"
-_LISTED_CAMPAIGNS = "SELECT l.campaign_id FROM groups_entitledcampaign l WHERE l.entitlement_id = e.id"
-_AGENTS_CAMPAIGNS = """
-    SELECT l.campaign_id FROM groups_agentcampaign l JOIN groups_agententitlement n ON n.id = l.narrowing_id
-    WHERE n.agent_id = a.id AND n.entitlement_id = e.id"""
+# `Grant`: what is listed narrows, and no list at all means every one. (OFFSET: or each list is asked for at each use.)
+_LISTED = """
+    CROSS JOIN LATERAL (SELECT
+        ARRAY(SELECT d.department_id FROM groups_entitleddepartment d WHERE d.entitlement_id = e.id) AS department_ids,
+        ARRAY(SELECT l.campaign_id FROM groups_entitledcampaign l WHERE l.entitlement_id = e.id) AS campaign_ids,
+        ARRAY(SELECT l.campaign_id FROM groups_agentcampaign l JOIN groups_agententitlement n ON n.id = l.narrowing_id
+            WHERE n.agent_id = a.id AND n.entitlement_id = e.id) AS own_campaign_ids
+        OFFSET 0
+    ) AS listed"""
+_NONE_OR_LISTED = "(CARDINALITY(listed.{list}) = 0 OR o.id = ANY(listed.{list}))"
 _DEPARTMENTS = f"""ARRAY(
-    SELECT o.number FROM groups_department o WHERE o.client_id = c.id AND o.is_active
-    AND (NOT EXISTS ({_LISTED_DEPARTMENTS}) OR o.id IN ({_LISTED_DEPARTMENTS})))"""
+    SELECT o.number FROM groups_department o
+    WHERE o.client_id = c.id AND o.is_active AND {_NONE_OR_LISTED.format(list="department_ids")})"""
 _CAMPAIGNS = f"""ARRAY(
     SELECT o.number FROM groups_campaign o WHERE o.client_id = c.id AND o.is_active
-    AND (NOT EXISTS ({_LISTED_CAMPAIGNS}) OR o.id IN ({_LISTED_CAMPAIGNS}))
-    AND (NOT EXISTS ({_AGENTS_CAMPAIGNS}) OR o.id IN ({_AGENTS_CAMPAIGNS})))"""
-_HAS_EVERY_CAMPAIGN = f"NOT EXISTS ({_LISTED_CAMPAIGNS}) AND NOT EXISTS ({_AGENTS_CAMPAIGNS})"
+    AND {_NONE_OR_LISTED.format(list="campaign_ids")} AND {_NONE_OR_LISTED.format(list="own_campaign_ids")})"""
+_HAS_EVERY_CAMPAIGN = "CARDINALITY(listed.campaign_ids) = 0 AND CARDINALITY(listed.own_campaign_ids) = 0"
 
-# `issued_last_minute` is below the limit. It counts no further than that. Compared as a pair, so that only the index of
-# both will do: planners believe that the last minute saw next to nothing, and would look through all of it.
+# `issued_last_minute` is below the limit: there is no row that would be the last one allowed. Compared as a pair, so
+# that only the index of both will do: planners believe that the last minute saw next to nothing, and would look through
+# all of it.
 _BELOW_LIMIT = """
-    (most IS NULL OR most > (SELECT COUNT(*) FROM (
+    (most IS NULL OR most > 0 AND NOT EXISTS (
         SELECT FROM tokens_logintoken t
         WHERE t.{by} = {of} AND (t.{by}, t.issued_at) > ({of}, STATEMENT_TIMESTAMP() - INTERVAL '1 minute') {kinds}
-        LIMIT most
-    ) AS recent))"""
+        OFFSET GREATEST(most - 1, 0) LIMIT 1
+    ))"""
 _POPS = "AND t.kind IN ('hand_off', 'launch', 'signed')"
 _LIVE_KEY = "k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > STATEMENT_TIMESTAMP())"
 # `CredentialQuerySet.touch`. Of many calls at once one writes, and none waits for it.
 _NOTE_USE = """
-    IF one.last_used_at IS NULL OR one.last_used_at <= STATEMENT_TIMESTAMP() - INTERVAL '1 minute' THEN
+    IF one.is_due THEN
         UPDATE {table} SET last_used_at = STATEMENT_TIMESTAMP()
         WHERE id = (SELECT k.id FROM {table} k WHERE k.id = one.key_id FOR NO KEY UPDATE SKIP LOCKED);
     END IF;"""
+_IS_DUE = "COALESCE(k.last_used_at <= STATEMENT_TIMESTAMP() - INTERVAL '1 minute', TRUE) AS is_due"
 _RECEIVES_TOKENS = "c.hand_off IN ('redirect', 'form_post')"
 _KIND_FOR_SOFTWARE = "CASE one.hand_off WHEN 'redirect' THEN 'hand_off' ELSE 'entrance' END"
 
@@ -87,19 +92,27 @@ OF_TOKEN = {"token_digest": "text", "lifetime": "interval", "most": "bigint", "d
 
 @dataclass(frozen=True)
 class Function:
-    """A function of the database: what it takes, what it tells when it did its act, and how it does it."""
+    """A function of the database: what it takes, how it does its act, and what it then tells of what it found."""
 
     name: str
     takes: Mapping[str, str]
-    tells: Mapping[str, str]
     body: str
+    tells: tuple[str, ...]
 
     @property
     def definition(self) -> str:
-        """The statement that makes it."""
-        parameters = [f"{name} {kind}" for name, kind in self.takes.items()]
-        parameters += [f"OUT {name} {kind}" for name, kind in self.tells.items()]
-        return f"CREATE FUNCTION {self.name}({', '.join(parameters)}) LANGUAGE plpgsql AS $${self.body}$$"
+        """The statement that makes it.
+
+        It tells one value, since a row of many costs more to ask for. Its tables are looked up by their keys, however
+        small they were when its plan was made.
+        """
+        parameters = ", ".join(f"{name} {kind}" for name, kind in self.takes.items())
+        return f"""CREATE FUNCTION {self.name}({parameters}) RETURNS json LANGUAGE plpgsql
+            SET enable_seqscan = off SET enable_hashjoin = off AS $$
+            DECLARE one record;
+            BEGIN{self.body}
+                RETURN JSON_BUILD_ARRAY({", ".join(f"one.{name}" for name in self.tells)});
+            END$$"""
 
     @property
     def signature(self) -> str:
@@ -109,19 +122,28 @@ class Function:
     @cached_property
     def call(self) -> str:
         """The statement that asks it."""
-        return f"SELECT * FROM {self.name}({', '.join(['%s'] * len(self.takes))})"
+        return f"SELECT {self.name}({', '.join(['%s'] * len(self.takes))})"
 
-    def did(self, **given: Any) -> tuple[Any, ...] | None:
-        """Do it, if this is the usual case: what it tells. None: nothing was done."""
+    def did(self, *given: Any) -> list[Any] | None:
+        """Do it with what it takes, if this is the usual case: what it tells. None: nothing was done."""
         database = connections[DEFAULT_DB_ALIAS]
         if database.vendor != "postgresql":
             return None
         _close_if_over(database)
-        with database.cursor() as cursor:
-            cursor.execute(self.call, [given[name] for name in self.takes])
-            told: tuple[Any, ...] = cursor.fetchone()
+        with database.wrap_database_errors, _cursor_of(database) as cursor:
+            cursor.execute(self.call, given)
+            told: list[Any] | None = cursor.fetchone()[0]
         _close_if_over(database)
-        return None if told[0] is None else told
+        return told
+
+
+def _cursor_of(database: BaseDatabaseWrapper) -> Any:
+    """A cursor; the driver's own, which costs half of Django's, unless somebody listens to statements."""
+    if database.execute_wrappers or database.queries_logged:
+        return database.cursor()
+    database.close_if_health_check_failed()
+    database.ensure_connection()
+    return database.connection.cursor()
 
 
 def _close_if_over(database: BaseDatabaseWrapper) -> None:
@@ -130,17 +152,15 @@ def _close_if_over(database: BaseDatabaseWrapper) -> None:
         database.close_if_unusable_or_obsolete()
 
 
-_DID = "IF NOT FOUND THEN RETURN; END IF;"
+_DID = "IF NOT FOUND THEN RETURN NULL; END IF;"
 
 POP = Function(
-    "tokens_pop_1",
+    "tokens_pop_2",
     takes={"cookie_digest": "text", "group_number": "bigint", "client_name": "text"}
     | (OF_TOKEN | OF_CALL | OF_CALLER),
-    tells={"hand_off": "text", "login_url": "text", "client_title": "text", "further_origins": "text"},
     body=f"""
-DECLARE one record;
-BEGIN
-    SELECT s.id AS session_id, s.sid, s.last_seen_at, g.idle_minutes,
+    SELECT s.id AS session_id, s.sid, g.idle_minutes,
+        s.last_seen_at <= STATEMENT_TIMESTAMP() - INTERVAL '1 minute' AS is_due,
         a.id AS agent_id, a.subject, a.group_id, c.id AS client_id, c.subdomain,
         c.hand_off, c.login_url, c.name, c.further_origins
     INTO one
@@ -154,7 +174,7 @@ BEGIN
     AND a.group_id = group_number AND {_RECEIVES_TOKENS} AND {_MAY_ENTER}
     AND {_BELOW_LIMIT.format(by="session_id", of="s.id", kinds=_POPS)};
     {_DID}
-    IF one.last_seen_at <= STATEMENT_TIMESTAMP() - INTERVAL '1 minute' THEN
+    IF one.is_due THEN
         UPDATE groups_agentsession s SET last_seen_at = STATEMENT_TIMESTAMP(),
             idle_at = STATEMENT_TIMESTAMP() + MAKE_INTERVAL(mins => one.idle_minutes)
         WHERE s.id = one.session_id;
@@ -175,13 +195,12 @@ BEGIN
             details="details || JSONB_BUILD_OBJECT('session', one.sid)",
         )
     }
-    hand_off := one.hand_off; login_url := one.login_url; client_title := one.name;
-    further_origins := one.further_origins;
-END""",
+""",
+    tells=("hand_off", "login_url", "name", "further_origins"),
 )
 
 BY_NAME = Function(
-    "tokens_issue_by_name_1",
+    "tokens_issue_by_name_2",
     takes={
         "key_digest": "text",
         "user_name": "text",
@@ -191,11 +210,8 @@ BY_NAME = Function(
     }
     | {"departments": "integer[]", "campaigns": "integer[]"}
     | (OF_TOKEN | OF_CALL | OF_CALLER),
-    tells={"hand_off": "text", "login_url": "text"},
     body=f"""
-DECLARE one record;
-BEGIN
-    SELECT k.id AS key_id, k.last_used_at, k.prefix, a.id AS agent_id, a.subject, a.group_id,
+    SELECT k.id AS key_id, {_IS_DUE}, k.prefix, a.id AS agent_id, a.subject, a.group_id,
         c.id AS client_id, c.subdomain, c.hand_off, c.login_url
     INTO one
     FROM tokens_platformkey k
@@ -203,6 +219,7 @@ BEGIN
     JOIN groups_agent a ON a.group_id = g.id AND a.username_key = user_name
     JOIN groups_client c ON c.subdomain = client_name
     JOIN groups_entitlement e ON e.group_id = g.id AND e.client_id = c.id
+    {_LISTED}
     WHERE k.digest = key_digest AND {_LIVE_KEY}
     AND EXISTS (SELECT FROM tokens_addressrule r WHERE r.group_id = g.id AND address::inet <<= r.network::inet)
     AND (a.provisioned_by <> 'api' OR (a.full_name = person_name AND mail IN ('', a.email)))
@@ -227,27 +244,20 @@ BEGIN
             details=f"JSONB_BUILD_OBJECT('kind', {_KIND_FOR_SOFTWARE}) || details",
         )
     }
-    hand_off := one.hand_off; login_url := one.login_url;
-END""",
+""",
+    tells=("hand_off", "login_url"),
 )
 
 REDEEM = Function(
-    "tokens_redeem_1",
+    "tokens_redeem_2",
     takes={"party_name": "text", "secret_digest": "text", "token_digest": "text"} | OF_CALLER,
-    tells={"subject": "text", "username": "text", "full_name": "text", "email": "text"}
-    | {"group_number": "bigint", "group_code": "text", "group_name": "text", "client_name": "text"}
-    | {"departments": "jsonb", "campaigns": "jsonb"}
-    | {"granted_departments": "integer[]", "granted_campaigns": "integer[]", "has_every_campaign": "boolean"}
-    | OF_CALL
-    | {"methods": "jsonb", "proved_at": "timestamptz", "sid": "text", "issued_at": "timestamptz"},
     body=f"""
-DECLARE one record;
-BEGIN
-    SELECT k.id AS key_id, k.last_used_at,
-        p.id AS party_id, p.client_id, p.identifier, p.backchannel_logout_uri <> '' AS wants_log_outs,
+    SELECT k.id AS key_id, {_IS_DUE}, p.id AS party_id, p.client_id, p.identifier,
+        p.backchannel_logout_uri <> '' AND t.session_id IS NOT NULL AS wants_log_outs,
         t.session_id, t.group_id, t.departments, t.campaigns, t.issued_at,
+        t.departments IS NOT NULL OR t.campaigns IS NOT NULL AS is_narrowed,
         t.did, t.cid, t.call_id, t.campaign_id, t.destination,
-        a.subject, a.username, a.full_name, a.email, g.code, g.name, c.subdomain,
+        a.subject, a.username, a.full_name, a.email, g.code AS group_code, g.name AS group_name, c.subdomain,
         s.methods, COALESCE(s.factor_shown_at, s.started_at) AS proved_at, s.sid,
         {_DEPARTMENTS} AS granted_departments, {_CAMPAIGNS} AS granted_campaigns,
         {_HAS_EVERY_CAMPAIGN} AS has_every_campaign
@@ -260,6 +270,7 @@ BEGIN
     JOIN groups_client c ON c.id = t.client_id
     JOIN groups_entitlement e ON e.group_id = g.id AND e.client_id = c.id
     LEFT JOIN groups_agentsession s ON s.id = t.session_id
+    {_LISTED}
     WHERE k.digest = secret_digest AND {_LIVE_KEY}
     AND p.identifier = party_name AND p.is_active AND NOT p.is_public
     AND t.group_id = a.group_id AND {_MAY_ENTER}
@@ -268,9 +279,11 @@ BEGIN
         WHERE o.sid = s.sid AND o.ended_at IS NOT NULL AND o.end_reason <> 'renewed'
     );
     {_DID}
-    IF NOT (one.departments IS NULL OR TO_JSONB(one.granted_departments) @> one.departments)
-    OR NOT (one.campaigns IS NULL OR TO_JSONB(one.granted_campaigns) @> one.campaigns) THEN
-        RETURN;
+    IF one.is_narrowed THEN
+        IF NOT (one.departments IS NULL OR TO_JSONB(one.granted_departments) @> one.departments)
+        OR NOT (one.campaigns IS NULL OR TO_JSONB(one.granted_campaigns) @> one.campaigns) THEN
+            RETURN NULL;
+        END IF;
     END IF;
     -- The claim, as `LoginTokenQuerySet.claim` has it: own columns only, and whether it changed a row decides.
     UPDATE tokens_logintoken t
@@ -280,20 +293,18 @@ BEGIN
     AND (t.issued_to_id IS NULL OR t.issued_to_id = one.party_id);
     {_DID}
     {_NOTE_USE.format(table="tokens_relyingpartysecret")}
-    IF one.wants_log_outs AND one.session_id IS NOT NULL THEN  -- `handoffs.remember`
+    IF one.wants_log_outs THEN  -- `handoffs.remember`
         INSERT INTO tokens_handoff (session_id, relying_party_id, tries, failure)
         VALUES (one.session_id, one.party_id, 0, '') ON CONFLICT DO NOTHING;
     END IF;
     {_EVENT.format(action="login.redeem", actor="'relying_party:' || one.identifier", details="'{}'")}
-    subject := one.subject; username := one.username; full_name := one.full_name; email := one.email;
-    group_number := one.group_id; group_code := one.code; group_name := one.name; client_name := one.subdomain;
-    departments := one.departments; campaigns := one.campaigns;
-    granted_departments := one.granted_departments; granted_campaigns := one.granted_campaigns;
-    has_every_campaign := one.has_every_campaign;
-    did := one.did; cid := one.cid; call_id := one.call_id; campaign_id := one.campaign_id;
-    destination := one.destination;
-    methods := one.methods; proved_at := one.proved_at; sid := one.sid; issued_at := one.issued_at;
-END""",
+""",
+    tells=(
+        *("subject", "username", "full_name", "email", "group_id", "group_code", "group_name", "subdomain"),
+        *("departments", "campaigns", "granted_departments", "granted_campaigns", "has_every_campaign"),
+        *OF_CALL,
+        *("methods", "proved_at", "sid", "issued_at"),
+    ),
 )
 
 FUNCTIONS = (POP, BY_NAME, REDEEM)

@@ -28,6 +28,7 @@ from sso_portal.lib.telephone import Dialled
 from sso_portal.lib.text import last_four, why_not_text
 from sso_portal.lib.web import (
     NO_REFERRER,
+    Caller,
     Query,
     allow_any_frame,
     caller_of,
@@ -83,8 +84,8 @@ class PopRequest:
     @classmethod
     def _with_call(cls, group_id: int, subdomain: str, query: Query) -> "PopRequest":
         values = {name: _value_of(name, query, subdomain) for name in LONGEST}
-        placeholders = tuple(name for name, value in values.items() if PLACEHOLDER.fullmatch(value))
-        call = CallContext(**{name: "" if name in placeholders else value for name, value in values.items()})
+        placeholders = tuple(name for name, value in values.items() if value and PLACEHOLDER.fullmatch(value))
+        call = CallContext(**(values | dict.fromkeys(placeholders, "")))
         if not DESTINATION.fullmatch(call.destination):
             raise _malformed("The destination is a name, not an address.", subdomain)
         return cls(group_id, subdomain.lower(), call, placeholders)
@@ -107,9 +108,11 @@ class PopRequest:
 
 def _value_of(name: str, query: Query, subdomain: str) -> str:
     given = query.getlist(name)
+    if not given:
+        return ""
     if len(given) > 1:
         raise _malformed(f"{name} is given twice in this address.", subdomain)
-    value = given[0].strip() if given else ""
+    value = given[0].strip()
     if why := why_not_text(value, longest=LONGEST[name]):
         raise _malformed(f"{name} {why}.", subdomain)
     return value
@@ -161,7 +164,7 @@ def _take_in(request: HttpRequest, subdomain: str) -> HttpResponse:
     return _take_in_step_by_step(asked, request)
 
 
-def pop_at_once(arrival: Arrival, subdomain: str) -> Answer | None:
+def pop_at_once(arrival: Arrival, caller: Caller, subdomain: str) -> Answer | None:
     """`pop`, where all is as usual, in one statement. None: nothing was done, or it takes a page to hand off."""
     cookie = arrival.COOKIES.get(settings.AGENT_COOKIE_NAME, "")
     if arrival.method != "GET" or not cookie or is_framed(arrival) or not is_navigation(arrival):
@@ -176,7 +179,7 @@ def pop_at_once(arrival: Arrival, subdomain: str) -> Answer | None:
         subdomain=asked.subdomain,
         call=asked.call,
         details=asked.details,
-        caller=caller_of(arrival),
+        caller=caller,
     )
     if issued and issued.hand_off != HandOff.REDIRECT:
         arrival.issued = issued  # `pop` words the page

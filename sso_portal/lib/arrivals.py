@@ -19,13 +19,12 @@ Headers = dict[str, str]
 class Arrival:
     """What the server tells of a request (PEP 3333), by the names that Django's requests have for the same.
 
-    `route` and `door` are known when its address was one that is answered at once. `issued` and `failed` are what the
-    plain path must know of a request that was tried: what it has issued already, and what stopped it, which may have
-    been done and is not to be tried again.
+    `route`, `door` and the caller's `address` are known when it asks for what is answered at once. `issued` and
+    `failed` are what the plain path must know of a request that was tried: what it has issued already, and what stopped
+    it, which may have been done and is not to be tried again.
     """
 
-    route = ""
-    door = ""
+    route = door = address = ""
     issued: Any = None
     failed: Exception | None = None
     span: Any = None  # of OpenTelemetry

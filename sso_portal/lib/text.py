@@ -50,4 +50,4 @@ def why_not_email(text: str) -> str:
 
 def last_four(number: str) -> str:
     """The last four digits of a telephone number, for places that must not keep the whole."""
-    return "".join(c for c in number if c.isdigit())[-4:]
+    return "".join(filter(str.isdigit, number))[-4:]

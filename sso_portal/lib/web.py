@@ -2,9 +2,8 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import unquote_plus, urlsplit
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
@@ -40,6 +39,7 @@ LONGEST_ADDRESS = 8 * 1024  # characters; about what servers and proxies take
 LONGEST_FORM = (
     64 * 1024
 )  # bytes, of a form that strangers may send: reading one costs far more than receiving it
+MOST_USUAL_FIELDS = 50  # of a query
 PREFETCH_HEADERS = ("HTTP_SEC_PURPOSE", "HTTP_PURPOSE", "HTTP_X_MOZ")
 
 
@@ -55,7 +55,7 @@ class Caller:
     agent_header: str
     door: str
 
-    @cached_property
+    @property
     def address_text(self) -> str:
         return str(self.address) if self.address else ""
 
@@ -77,14 +77,20 @@ def reference_of(request: HttpRequest | Arrival) -> str:
     return getattr(request, "reference", "")
 
 
-def usual_query(request: Arrival) -> Query:
-    """`request.GET`, read at half the cost. Raises ValueError for what is not written as it should be."""
-    written = request.META.get("QUERY_STRING", "")
-    if not written.isascii():
-        raise ValueError("not every character is escaped")
-    return MultiValueDict(
-        parse_qs(written, keep_blank_values=True, max_num_fields=settings.DATA_UPLOAD_MAX_NUMBER_FIELDS)
-    )
+def usual_query(arrival: Arrival) -> Query:
+    """As `request.GET`, at a fraction of the cost. Raises ValueError for what is not written as it should be."""
+    written = arrival.META.get("QUERY_STRING", "")
+    if not written.isascii() or written.count("&") >= MOST_USUAL_FIELDS:
+        raise ValueError("characters that are not escaped, or too many fields")
+    query: dict[str, list[str]] = {}
+    for field in filter(None, written.split("&")):
+        name, _, value = field.partition("=")
+        query.setdefault(_unescaped(name), []).append(_unescaped(value))
+    return MultiValueDict(query)
+
+
+def _unescaped(written: str) -> str:
+    return unquote_plus(written) if "%" in written or "+" in written else written
 
 
 def failure_of(request: HttpRequest) -> Exception | None:

@@ -40,7 +40,7 @@ def signed_in(client, session, alices_secret) -> Client:
 @pytest.fixture
 def step_by_step(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is done at once, as on SQLite."""
-    monkeypatch.setattr(Function, "did", lambda self, **given: None)
+    monkeypatch.setattr(Function, "did", lambda self, *given: None)
 
 
 @pytest.fixture

@@ -66,7 +66,7 @@ def test_pop_in_clear_is_led_to_https_and_issues_nothing(pop, settings):
 def _connection_breaks(monkeypatch):
     """After the statement was sent, before its answer came."""
 
-    def did(self, **given):
+    def did(self, *given):
         raise OperationalError("server closed the connection unexpectedly")
 
     monkeypatch.setattr(Function, "did", did)

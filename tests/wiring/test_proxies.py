@@ -1,25 +1,25 @@
 """What a proxy may tell the portal, and who is one."""
 
 import pytest
-from django.http import HttpResponse
+from django.core.handlers.wsgi import WSGIRequest
 
 from accounts.models import Event
+from sso_portal.express import express
 from sso_portal.lib.addresses import parse_networks
-from sso_portal.middleware import edge
 
 
 @pytest.fixture
 def seen(rf):
-    """The request as the portal sees it, behind its outermost middleware."""
+    """The request as the portal sees it, behind what is outermost."""
 
     def seen(**meta):
         kept = []
 
-        def view(request):
-            kept.append(request)
-            return HttpResponse()
+        def portal(environ, start_response):
+            kept.append(WSGIRequest(environ))
+            return ()
 
-        edge(view)(rf.get("/healthz", **meta))
+        express(portal)(rf.get("/healthz", **meta).environ, None)
         return kept[0]
 
     return seen

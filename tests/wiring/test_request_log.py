@@ -6,7 +6,7 @@ import logging
 import pytest
 
 from sso_portal.lib.addresses import parse_networks
-from sso_portal.lib.logs import formatter
+from sso_portal.lib.logs import formatter, requests
 
 pytestmark = pytest.mark.django_db
 PROXY = {"REMOTE_ADDR": "10.0.0.1", "HTTP_X_FORWARDED_FOR": "203.0.113.9"}
@@ -24,6 +24,7 @@ class Lines(logging.Handler):
         self.written.append(self.format(record))
 
     def of_requests(self) -> list[dict[str, object]]:
+        requests.write()
         return [line for line in map(json.loads, self.written) if line["event"] == "request"]
 
 

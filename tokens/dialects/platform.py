@@ -10,7 +10,7 @@ from groups.models import NAME_LENGTH, USERNAME_LENGTH
 from sso_portal.lib.arrivals import Answer, Arrival, answer_in_json
 from sso_portal.lib.refusals import Refusal, Refused
 from sso_portal.lib.text import why_not_email, why_not_username
-from sso_portal.lib.web import caller_of
+from sso_portal.lib.web import Caller
 from tokens import at_once
 from tokens.dialects.base import TOO_MANY, Door, json_body, text_field, usual_body
 from tokens.dialects.group_keys import key_shown
@@ -71,7 +71,7 @@ class NothingHere(PlatformDoor):
     """Every other address under this API's path: it answers no method."""
 
 
-def sso_login_at_once(arrival: Arrival, subdomain: str) -> Answer | None:
+def sso_login_at_once(arrival: Arrival, caller: Caller, subdomain: str) -> Answer | None:
     """`SsoLogin`, where all is as usual, in one statement. None: nothing was done."""
     body = usual_body(arrival)
     if body is None:
@@ -81,7 +81,6 @@ def sso_login_at_once(arrival: Arrival, subdomain: str) -> Answer | None:
     except Refused:
         return None
     key = arrival.META.get("HTTP_PLATFORM_KEY", "").strip()
-    caller = caller_of(arrival, door=PlatformDoor.name)
     issued = at_once.issue_by_name(key, subdomain=subdomain.lower(), caller=caller, **asked)
     return answer_in_json(_done(issued, issued.secret)) if issued else None
 

@@ -10,7 +10,7 @@ from rest_framework.response import Response
 
 from sso_portal.lib.arrivals import Answer, Arrival, answer_in_json
 from sso_portal.lib.refusals import Refusal, Refused
-from sso_portal.lib.web import caller_of
+from sso_portal.lib.web import Caller
 from tokens import at_once
 from tokens.dialects.base import basic_credentials, json_body, text_field, usual_body
 from tokens.dialects.native.door import NativeDoor
@@ -60,13 +60,12 @@ class RedeemToken(NativeDoor):
         )
 
 
-def redeem_at_once(arrival: Arrival) -> Answer | None:
+def redeem_at_once(arrival: Arrival, caller: Caller) -> Answer | None:
     """`RedeemToken`, where all is as usual, in one statement. None: nothing was done."""
     body, (party, party_secret) = usual_body(arrival), basic_credentials(arrival) or ("", "")
     secret = body.get("token") if body else None
     if not USUAL_PARTY.fullmatch(party) or not isinstance(secret, str) or not USUAL_TOKEN.fullmatch(secret):
         return None
-    caller = caller_of(arrival, door=RedeemToken.name)
     redeemed = at_once.redeem(secret, party=party, party_secret=party_secret, caller=caller)
     return answer_in_json(told(redeemed.login, redeemed.issued_at, audience=party)) if redeemed else None
 
