@@ -30,11 +30,14 @@ class Requests:
     pause = 0.1  # seconds
 
     def __init__(self) -> None:
+        self._begin_anew()
+        os.register_at_fork(after_in_child=self._begin_anew)  # the thread, and what waits for it, stay behind
+        atexit.register(self.write)
+
+    def _begin_anew(self) -> None:
         self.waiting: deque[tuple[float, Facts]] = deque()
         self.are_waiting = threading.Event()
         self.begin = functools.cache(self._begin)
-        os.register_at_fork(after_in_child=self.begin.cache_clear)  # threads stay behind
-        atexit.register(self.write)
 
     def tell(self, facts: Facts) -> None:
         """Have a line written. None of the facts is text that a stranger chose."""

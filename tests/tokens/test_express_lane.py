@@ -2,8 +2,11 @@
 
 import pytest
 from django.db import OperationalError
+from django.http import QueryDict
 from django.test import Client
 
+from sso_portal.lib.arrivals import Arrival
+from sso_portal.lib.web import usual_query
 from tests import factories
 from tests.conftest import PORTAL
 from tests.tokens.asking import basic
@@ -104,3 +107,45 @@ def test_portals_host_name_below_the_domain_of_clients_is_no_clients(entitlement
 
     assert status_at("portal.localhost", "/api/sso") == 404
     assert status_at("portal.localhost", "/api/sso/portal") == 200
+
+
+@pytest.fixture
+def _has_a_bug(monkeypatch):
+    """What is done at once has."""
+
+    def did(self, *given):
+        raise ZeroDivisionError("said by a bug")
+
+    monkeypatch.setattr(Function, "did", did)
+
+
+@pytest.mark.usefixtures("_has_a_bug")
+def test_bug_in_the_express_lane_is_answered_as_any_other(pop, signed_in):
+    signed_in.raise_request_exception = False
+
+    answer = pop()
+
+    assert answer.status_code == 500
+    assert answer.headers["X-Request-Id"] in answer.content.decode()
+    assert b"said by a bug" not in answer.content
+
+
+@pytest.mark.parametrize(
+    "body", [b'{"token": "lt_unknown"}', b'{"token": "", "a": 1}', b"[" * 400, b'{"token"']
+)
+def test_body_that_was_looked_at_is_there_for_the_plain_path(relying_party, body):
+    who = {"Authorization": basic(relying_party.identifier, factories.SECRET)}
+
+    answer = Client(HTTP_HOST=PORTAL).post("/api/v1/tokens/redeem", body, "application/json", headers=who)
+
+    is_json = body.endswith(b"}")
+    wanted = "missing_field" if b'""' in body else "invalid_token" if is_json else "invalid_json"
+    assert answer.json()["code"] == wanted
+
+
+def test_query_is_read_as_django_reads_it():
+    written = "group=7&did=%2B1+555&cid=a%3Db&call_id=%C3%BC%ff&empty=&bare&&did=2&%67=1&a;b=c"
+
+    read = usual_query(Arrival({"REQUEST_METHOD": "GET", "PATH_INFO": "/", "QUERY_STRING": written}))
+
+    assert dict(read.lists()) == dict(QueryDict(written).lists())

@@ -2,6 +2,10 @@
 
 import json
 import logging
+import os
+import subprocess
+import sys
+import time
 
 import pytest
 
@@ -112,3 +116,41 @@ def test_number_that_is_none_is_left_out(client, lines, settings, number):
     client.get("/sso/sign-in", HTTP_X_REQUEST_ID=number, **PROXY)
 
     assert "proxy_request_id" not in lines.of_requests()[0]
+
+
+def test_lines_are_written_within_a_moment_of_their_answers(client, lines):
+    client.get("/sso/sign-in")
+
+    until = time.monotonic() + 10
+    while not lines.written:
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+IN_A_PROCESS = """
+import os, sys
+import django
+django.setup()
+from sso_portal.lib.logs import requests
+requests.pause = 60
+requests.tell({"reference": "of the parent"})
+sys.stderr.flush()
+if os.fork() == 0:
+    requests.pause = 0
+    requests.tell({"reference": "of the child"})
+    while requests.waiting:
+        pass
+    os._exit(0)
+os.wait()
+"""
+
+
+def test_lines_are_written_in_a_child_process_too_and_when_a_process_ends():
+    environment = os.environ | {"LOG_FORMAT": "json", "DJANGO_SETTINGS_MODULE": "sso_portal.settings"}
+
+    done = subprocess.run(
+        [sys.executable, "-c", IN_A_PROCESS], env=environment, capture_output=True, text=True, timeout=60
+    )
+
+    written = [json.loads(line)["reference"] for line in done.stderr.splitlines()]
+    assert written == ["of the child", "of the parent"]
