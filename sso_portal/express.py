@@ -98,7 +98,7 @@ def _answer(arrival: Arrival, addresses: Sequence[URLPattern], **told: str) -> A
             return None
         try:
             return act(arrival, caller, **told, **match[2])
-        except Exception as error:
+        except Exception as error:  # an outage or a bug: worded further in, where all others are
             arrival.failed = error
     return None
 

@@ -4,9 +4,10 @@ Imported only where OTEL_EXPORTER_OTLP_ENDPOINT is set (docs/operating.md). Span
 placeholders; never an address, a header or a value, for those carry tokens and telephone numbers.
 """
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from django.db import connection
@@ -30,7 +31,7 @@ LONGEST_STATEMENT = 2000  # characters
 
 def traced(get_response: GetResponse) -> GetResponse:
     """Within the outermost middleware: what OTEL_… of the environment say where spans go, and how many of them."""
-    tracer = begin().get_tracer("sso_portal")
+    tracer = provider(os.environ["OTEL_EXPORTER_OTLP_ENDPOINT"]).get_tracer("sso_portal")
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
         arrival: Arrival | None = request.META.get(ARRIVAL)
@@ -44,7 +45,7 @@ def traced(get_response: GetResponse) -> GetResponse:
 
 def traced_at_once(answer_of: AtOnce) -> AtOnce:
     """The same of what is answered as it arrives. The span of what is not goes on further in."""
-    tracer = begin().get_tracer("sso_portal")
+    tracer = provider(os.environ["OTEL_EXPORTER_OTLP_ENDPOINT"]).get_tracer("sso_portal")
 
     def answer(arrival: Arrival) -> Answer | None:
         with _within(tracer, None, arrival.META) as arrival.span:
@@ -81,11 +82,12 @@ def _end(span: Span, request: HttpRequest | Arrival, route: str, door: str, stat
     span.end()
 
 
-def begin() -> TracerProvider:
-    """What sends the spans of this process away, in a thread of its own."""
-    provider = TracerProvider(resource=Resource.create({"service.name": "agent-portal"}))
-    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
-    return provider
+@cache
+def provider(endpoint: str) -> TracerProvider:
+    """What sends the spans of this process there, in a thread of its own and in the order in which they ended."""
+    begun = TracerProvider(resource=Resource.create({"service.name": "agent-portal"}))
+    begun.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+    return begun
 
 
 def _begun_before(said: Mapping[str, Any]) -> Context:

@@ -128,7 +128,7 @@ def test_lines_are_written_within_a_moment_of_their_answers(client, lines):
 
 
 IN_A_PROCESS = """
-import os, sys
+import os, sys, time
 import django
 django.setup()
 from sso_portal.lib.logs import requests
@@ -138,8 +138,8 @@ sys.stderr.flush()
 if os.fork() == 0:
     requests.pause = 0
     requests.tell({"reference": "of the child"})
-    while requests.waiting:
-        pass
+    for _ in range(3000):
+        time.sleep(0.01 if requests.waiting else 0)
     os._exit(0)
 os.wait()
 """
