@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from bench import report
 
 # Milliseconds of a core for each request: `server ms` and `PostgreSQL ms` of the table in docs/performance.md.
-# Estimates, until that table is measured on a machine that does nothing else. After a change:
-# `python -m bench.capacity`, and its table into the page.
-POP = (0.8, 0.4)
-REDEMPTION = (0.9, 0.4)
-SIGN_IN = (25.0, 1.0)  # the page and the form, with the password's hash
+# Measured at full load, on cores that others use too. After a change: `python -m bench.capacity`, and its table into the
+# page.
+POP = (0.74, 0.75)
+REDEMPTION = (0.72, 0.90)
+SIGN_IN = (69.0, 7.0)  # the form, with the password's hash; its page costs little beside it
 
 # Bytes of a row on PostgreSQL 18 with its indexes, and of the write-ahead log for a pop and its redemption: measured.
 TOKEN, EVENT, SESSION, LOG = 711, 678, 741, 6_000

@@ -4,14 +4,11 @@ from django.db import migrations
 
 from tokens.functions import FUNCTIONS
 
-BEFORE = ("tokens_pop_1", "tokens_issue_by_name_1", "tokens_redeem_1")
 KINDS = "'hand_off', 'entrance', 'signed', 'launch', 'code'"
 
 
 def make(apps: Any, schema_editor: Any) -> None:
     if schema_editor.connection.vendor == "postgresql":
-        for name in BEFORE:
-            schema_editor.execute(f"DROP FUNCTION IF EXISTS {name}")
         for function in FUNCTIONS:
             schema_editor.execute(function.definition)
 
@@ -43,7 +40,10 @@ def check_by_table(apps: Any, schema_editor: Any) -> None:
 
 
 class Migration(migrations.Migration):
-    """A pop is asked for, and its row checked, at less cost. (Tokens that are there are written anew.)"""
+    """A pop is asked for, and its row checked, at less cost. (Tokens that are there are written anew.)
+
+    The functions before these (`…_1`), which 0011 made once, stay as long as nodes may call them.
+    """
 
     dependencies = [("tokens", "0013_references_unchecked")]
 
