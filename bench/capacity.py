@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from bench import report
 
 # Milliseconds of a core for each request: `server ms` and `PostgreSQL ms` of the table in docs/performance.md.
-# Measured at full load, on cores that others use too. After a change: `python -m bench.capacity`, and its table into the
-# page.
+# Measured at full load, on cores that others use too. After a change: `python -m bench.capacity`, and its table into
+# the page.
 POP = (0.74, 0.75)
 REDEMPTION = (0.72, 0.90)
 SIGN_IN = (69.0, 7.0)  # the form, with the password's hash; its page costs little beside it
