@@ -18,13 +18,12 @@ from django.urls import URLPattern
 
 from sso_portal import watching
 from sso_portal.lib.addresses import is_within, parse_address
-from sso_portal.lib.arrivals import Answer, Arrival, Headers
+from sso_portal.lib.arrivals import Answer, Arrival, AtOnce, Headers
 from sso_portal.lib.web import caller_of
 from sso_portal.middleware import ALWAYS, NOT_KEPT, ContentPolicy
 from tokens.urls import at_once, busy
 
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
-AtOnce = Callable[[Arrival], Answer | None]
 # Headers that nobody else is believed. (X-Forwarded-For: `client_address`.)
 OF_PROXIES = ("HTTP_X_FORWARDED_PROTO", "HTTP_X_REQUEST_ID", "HTTP_TRACEPARENT", "HTTP_TRACESTATE")
 NO_BODY = ("", "0")

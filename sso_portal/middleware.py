@@ -18,7 +18,7 @@ from django.utils.translation import gettext_noop
 
 from accounts import audit
 from sso_portal import pages, watching
-from sso_portal.lib.arrivals import ARRIVAL, Arrival
+from sso_portal.lib.arrivals import arrival_of
 from sso_portal.lib.refusals import TOO_LARGE, Refusal, Refused
 from sso_portal.lib.secrets import new_readable_code
 from sso_portal.lib.web import LONGEST_FORM, caller_of, is_for_software, length_of_body
@@ -51,7 +51,7 @@ def edge(get_response: GetResponse) -> GetResponse:
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
         began = time.perf_counter()
-        arrival: Arrival | None = request.META.get(ARRIVAL)
+        arrival = arrival_of(request)
         request.reference = arrival.reference if arrival else new_readable_code()  # type: ignore[attr-defined]
         structlog.contextvars.bind_contextvars(reference=request.reference)  # type: ignore[attr-defined]
         if number := watching.number_of_proxy(request):

@@ -20,11 +20,10 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import Span, SpanKind, StatusCode, Tracer, use_span
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from sso_portal.lib.arrivals import ARRIVAL, Answer, Arrival
+from sso_portal.lib.arrivals import Answer, Arrival, AtOnce, arrival_of
 from sso_portal.lib.web import reference_of
 from sso_portal.watching import door_of, method_of, route_of
 
-AtOnce = Callable[[Arrival], Answer | None]
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 LONGEST_STATEMENT = 2000  # characters
 
@@ -34,7 +33,7 @@ def traced(get_response: GetResponse) -> GetResponse:
     tracer = provider(os.environ["OTEL_EXPORTER_OTLP_ENDPOINT"]).get_tracer("sso_portal")
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
-        arrival: Arrival | None = request.META.get(ARRIVAL)
+        arrival = arrival_of(request)
         with _within(tracer, arrival.span if arrival else None, request.META) as span:
             response = get_response(request)
             _end(span, request, route_of(request), door_of(request), response.status_code)

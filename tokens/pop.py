@@ -21,7 +21,7 @@ from groups.door import active_group, group_id_of, sign_in_url
 from groups.entering import client_at, entry_of, with_entry
 from groups.models import AgentSession, Group, HandOff
 from groups.targets import Target
-from sso_portal.lib.arrivals import Answer, Arrival, redirect
+from sso_portal.lib.arrivals import Answer, Arrival
 from sso_portal.lib.metrics import AGENTS_DOOR, NEEDS_SIGN_IN, count_event
 from sso_portal.lib.refusals import Refusal, Refused
 from sso_portal.lib.telephone import Dialled
@@ -39,6 +39,7 @@ from sso_portal.lib.web import (
     reference_of,
     same_with_get,
     see_other,
+    see_other_at_once,
     usual_query,
 )
 from tokens import at_once
@@ -184,7 +185,7 @@ def pop_at_once(arrival: Arrival, caller: Caller, subdomain: str) -> Answer | No
     if issued and issued.hand_off != HandOff.REDIRECT:
         arrival.issued = issued  # `pop` words the page
         return None
-    return redirect(address_of(issued, secret=issued.secret)) if issued else None
+    return see_other_at_once(address_of(issued, secret=issued.secret)) if issued else None
 
 
 def _take_in_step_by_step(asked: PopRequest, request: HttpRequest) -> HttpResponse:

@@ -1,13 +1,13 @@
 """A request as it arrives, before Django makes one of its own; and the answer to one that is answered right then."""
 
-import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from http import HTTPStatus
 from io import BytesIO
 from typing import Any
 
-from django.http import parse_cookie
+from django.http import HttpRequest, parse_cookie
 
 from sso_portal.lib.secrets import new_readable_code
 
@@ -65,17 +65,12 @@ class Answer:
         return f"{self.status} {REASONS[self.status]}"
 
 
-def redirect(address: str) -> Answer:
-    """Go on with a GET there; as `see_other`."""
-    headers = {
-        "Content-Type": "text/html; charset=utf-8",
-        "Location": address,
-        "Referrer-Policy": "no-referrer",
-    }
-    return Answer(303, headers)
+AtOnce = Callable[
+    [Arrival], Answer | None
+]  # an answer to what is usual; None: it goes on as if nobody had looked
 
 
-def answer_in_json(answer: dict[str, Any]) -> Answer:
-    """As the framework of the APIs words it."""
-    text = json.dumps(answer, ensure_ascii=False, separators=(",", ":"))
-    return Answer(200, {"Content-Type": "application/json"}, text.encode())
+def arrival_of(request: HttpRequest) -> Arrival | None:
+    """How Django's request arrived; None where it was made by no server."""
+    arrival: Arrival | None = request.META.get(ARRIVAL)
+    return arrival

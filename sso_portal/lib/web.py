@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
 from django.utils.datastructures import MultiValueDict
 
 from sso_portal.lib.addresses import Address, client_address
-from sso_portal.lib.arrivals import ARRIVAL, Arrival
+from sso_portal.lib.arrivals import Answer, Arrival, arrival_of
 from sso_portal.lib.refusals import TOO_LARGE, Refusal, Refused
 
 NO_REFERRER = "no-referrer"
@@ -62,11 +62,9 @@ class Caller:
 
 def caller_of(request: HttpRequest | Arrival, *, door: str = "") -> Caller:
     """The caller of this request, coming in by this door (pages: told from the address)."""
-    if not hasattr(request, "caller_address"):  # asked several times of each request
-        request.caller_address = client_address(request.META, settings.TRUSTED_PROXIES)  # type: ignore[union-attr]
     return Caller(
         reference=reference_of(request),
-        address=request.caller_address,  # type: ignore[union-attr]
+        address=client_address(request.META, settings.TRUSTED_PROXIES),
         agent_header=request.META.get("HTTP_USER_AGENT", "")[:256],
         door=door or DOORS.get(request.path.strip("/").partition("/")[0], "main"),
     )
@@ -95,13 +93,13 @@ def _unescaped(written: str) -> str:
 
 def failure_of(request: HttpRequest) -> Exception | None:
     """What stopped this request while it was tried at once: it may be done, and is not to be tried again."""
-    arrival: Arrival | None = request.META.get(ARRIVAL)
+    arrival = arrival_of(request)
     return arrival.failed if arrival else None
 
 
 def issued_already(request: HttpRequest) -> Any:
     """What was issued when this request was tried at once, if a page of it is still to be made."""
-    arrival: Arrival | None = request.META.get(ARRIVAL)
+    arrival = arrival_of(request)
     return arrival.issued if arrival else None
 
 
@@ -163,6 +161,12 @@ def same_with_get(request: HttpRequest) -> str:
     if len(address) > LONGEST_ADDRESS:
         raise Refused(TOO_LARGE)
     return address
+
+
+def see_other_at_once(url: str) -> Answer:
+    """The same as an answer to an arrival, which tells the next page nothing of this one."""
+    headers = {"Content-Type": "text/html; charset=utf-8", "Location": url, "Referrer-Policy": NO_REFERRER}
+    return Answer(303, headers)
 
 
 def origin_of(url: str) -> str:

@@ -65,14 +65,19 @@ def test_pop_in_clear_is_led_to_https_and_issues_nothing(pop, settings):
     assert not LoginToken.objects.exists()
 
 
+def stop(monkeypatch, error):
+    """Let this stop whatever is done at once."""
+
+    def did(self, *given):
+        raise error
+
+    monkeypatch.setattr(Function, "did", did)
+
+
 @pytest.fixture
 def _connection_breaks(monkeypatch):
     """After the statement was sent, before its answer came."""
-
-    def did(self, *given):
-        raise OperationalError("server closed the connection unexpectedly")
-
-    monkeypatch.setattr(Function, "did", did)
+    stop(monkeypatch, OperationalError("server closed the connection unexpectedly"))
 
 
 @pytest.mark.usefixtures("_connection_breaks")
@@ -112,11 +117,7 @@ def test_portals_host_name_below_the_domain_of_clients_is_no_clients(entitlement
 @pytest.fixture
 def _has_a_bug(monkeypatch):
     """What is done at once has."""
-
-    def did(self, *given):
-        raise ZeroDivisionError("said by a bug")
-
-    monkeypatch.setattr(Function, "did", did)
+    stop(monkeypatch, ZeroDivisionError("said by a bug"))
 
 
 @pytest.mark.usefixtures("_has_a_bug")

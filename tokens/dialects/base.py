@@ -16,7 +16,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts import audit, lockout
-from sso_portal.lib.arrivals import Arrival
+from sso_portal.lib.arrivals import Answer, Arrival
 from sso_portal.lib.outages import is_outage, tell_outage
 from sso_portal.lib.refusals import NOT_FOUND, UNAVAILABLE, Refusal, Refused
 from sso_portal.lib.text import why_not_text
@@ -231,6 +231,12 @@ def usual_body(arrival: Arrival) -> dict[str, Any] | None:
         return StrictJSONParser.parsed(arrival.body)
     except Refused:
         return None
+
+
+def answer_in_json(answer: dict[str, Any]) -> Answer:
+    """As the framework words it, at a fraction of the cost."""
+    text = json.dumps(answer, ensure_ascii=False, separators=(",", ":"))
+    return Answer(200, {"Content-Type": JSONRenderer.media_type}, text.encode())
 
 
 def basic_credentials(request: Arrival | Request) -> tuple[str, str] | None:

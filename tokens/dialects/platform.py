@@ -7,12 +7,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from groups.models import NAME_LENGTH, USERNAME_LENGTH
-from sso_portal.lib.arrivals import Answer, Arrival, answer_in_json
+from sso_portal.lib.arrivals import Answer, Arrival
 from sso_portal.lib.refusals import Refusal, Refused
 from sso_portal.lib.text import why_not_email, why_not_username
 from sso_portal.lib.web import Caller
 from tokens import at_once
-from tokens.dialects.base import TOO_MANY, Door, json_body, text_field, usual_body
+from tokens.dialects.base import TOO_MANY, Door, answer_in_json, json_body, text_field, usual_body
 from tokens.dialects.group_keys import key_shown
 from tokens.handing_off import Receiver, address_of
 from tokens.issuing import ACTION, CallContext

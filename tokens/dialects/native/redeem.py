@@ -8,11 +8,11 @@ from django.conf import settings
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from sso_portal.lib.arrivals import Answer, Arrival, answer_in_json
+from sso_portal.lib.arrivals import Answer, Arrival
 from sso_portal.lib.refusals import Refusal, Refused
 from sso_portal.lib.web import Caller
 from tokens import at_once
-from tokens.dialects.base import basic_credentials, json_body, text_field, usual_body
+from tokens.dialects.base import answer_in_json, basic_credentials, json_body, text_field, usual_body
 from tokens.dialects.native.door import NativeDoor
 from tokens.handing_off_people import claims_of_person
 from tokens.issuing import PREFIX
