@@ -144,8 +144,10 @@ def storable(text: str) -> str:
 
 def storable_details(details: Any) -> Any:
     """The details with every text in them storable, however deep it lies."""
+    if isinstance(details, str):
+        return storable(details)
     if isinstance(details, dict):
         return {name: storable_details(value) for name, value in details.items()}
-    if isinstance(details, list | tuple):
+    if isinstance(details, (list, tuple)):
         return [storable_details(value) for value in details]
-    return storable(details) if isinstance(details, str) else details
+    return details

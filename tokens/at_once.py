@@ -3,7 +3,7 @@
 Whoever asks goes the plain path then, which does what is unusual, or finds out why not.
 """
 
-import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,11 +15,12 @@ from accounts import audit
 from accounts.models import Outcome
 from groups.entering import Grant
 from groups.models import Client
+from sso_portal.lib.afterwards import counting
 from sso_portal.lib.metrics import count_event
 from sso_portal.lib.secrets import digest_of, new_secret
 from sso_portal.lib.text import canonical_name
 from sso_portal.lib.web import Caller
-from tokens.functions import BY_NAME, OF_CALL, POP, REDEEM
+from tokens.functions import BY_NAME, POP, REDEEM
 from tokens.issuing import ACTION as ISSUE
 from tokens.issuing import PREFIX, CallContext
 from tokens.logins import Login, Who
@@ -72,7 +73,7 @@ def pop(
     )
     if told is None:
         return None
-    _count(ISSUE, caller)
+    counting(_count, (ISSUE, caller.door))
     return Issued(secret, *told)
 
 
@@ -107,7 +108,7 @@ def issue_by_name(
     )
     if told is None:
         return None
-    _count(ISSUE, caller)
+    counting(_count, (ISSUE, caller.door))
     return Issued(secret, *told)
 
 
@@ -116,32 +117,31 @@ def redeem(secret: str, *, party: str, party_secret: str, caller: Caller) -> Red
     told = REDEEM.did(party, digest_of(party_secret), digest_of(secret), *_caller(caller))
     if told is None:
         return None
-    _count(REDEMPTION, caller)
-    says = dict(zip(REDEEM.tells, told, strict=True))
-    granted = frozenset(says["granted_departments"]), frozenset(says["granted_campaigns"])
-    grant = Grant(*granted, has_every_campaign=says["has_every_campaign"])
-    proved_at = says["proved_at"]
+    counting(_count, (REDEMPTION, caller.door))
+    # As REDEEM.tells has it.
+    (subject, username, full_name, email, group_id, code, name, subdomain) = told[:8]
+    (departments, campaigns, granted_departments, granted_campaigns, has_every_campaign) = told[8:13]
+    (did, cid, call_id, campaign_id, destination, methods, proved_at, sid, issued_at) = told[13:]
+    grant = Grant(frozenset(granted_departments), frozenset(granted_campaigns), has_every_campaign)
     login = Login(
-        Who(says["subject"], says["username"], says["full_name"], says["email"]),
-        {"id": says["group_id"], "code": says["group_code"], "name": says["group_name"]},
-        says["subdomain"],
-        grant.departments_of(says["departments"]),
-        grant.campaigns_of(says["campaigns"]),
-        CallContext(**{name: says[name] for name in OF_CALL}),
-        says["methods"] or [],
+        Who(subject, username, full_name, email),
+        {"id": group_id, "code": code, "name": name},
+        subdomain,
+        grant.departments_of(departments),
+        grant.campaigns_of(campaigns),
+        CallContext(did, cid, call_id, campaign_id, destination),
+        methods or [],
         proved_at and datetime.fromisoformat(proved_at),
-        says["sid"] or "",
+        sid or "",
     )
-    return Redeemed(login, datetime.fromisoformat(says["issued_at"]))
+    return Redeemed(login, datetime.fromisoformat(issued_at))
 
 
 def _token(secret: str, *, limit: str, details: dict[str, Any]) -> tuple[Any, ...]:
     """`OF_TOKEN`."""
-    told = json.dumps(details)
-    if "\\" in told:  # nothing else needs a second look: what JSON escapes is what may not be storable
-        told = json.dumps(audit.storable_details(details))
+    lifetime = int(settings.LOGIN_TOKEN_LIFETIME.total_seconds())
     most = settings.LIMITS_PER_MINUTE[limit] if settings.RATE_LIMITS else None
-    return digest_of(secret), settings.LOGIN_TOKEN_LIFETIME, most, told
+    return digest_of(secret), lifetime, most, audit.storable_details(details)
 
 
 def _call(call: CallContext) -> tuple[Any, ...]:
@@ -154,6 +154,7 @@ def _caller(caller: Caller) -> tuple[Any, ...]:
     return caller.reference, caller.door, caller.address_text, audit.storable(caller.agent_header)
 
 
-def _count(action: str, caller: Caller) -> None:
-    """As `audit.count`; the statement was a transaction of its own, and is committed."""
-    count_event(action=action, outcome=Outcome.OK.value, door=caller.door)
+def _count(done: list[tuple[str, str]]) -> None:
+    """As `audit.count`, of acts and doors; each statement was a transaction of its own, and is committed."""
+    for (action, door), times in Counter(done).items():
+        count_event(action=action, outcome=Outcome.OK.value, door=door, times=times)

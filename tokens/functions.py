@@ -11,6 +11,8 @@ Never change a function that was released: the release before it works beside th
 the next one (`…_2`), install it by a migration, and drop the old one a release later (docs/adr/0017).
 """
 
+import json
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -90,9 +92,22 @@ OF_CALL = {"did": "text", "cid": "text", "call_id": "text", "campaign_id": "text
 OF_TOKEN = {"token_digest": "text", "lifetime": "interval", "most": "bigint", "details": "jsonb"}
 
 
+# How each type of what a function takes is read from the list that it is given.
+_READ = {
+    "text": "given->>{place}",
+    "bigint": "(given->>{place})::bigint",
+    "interval": "MAKE_INTERVAL(secs => (given->>{place})::integer)",  # seconds
+    "jsonb": "NULLIF(given->{place}, 'null')",
+}
+
+
 @dataclass(frozen=True)
 class Function:
-    """A function of the database: what it takes, how it does its act, and what it then tells of what it found."""
+    """A function of the database: what it takes, how it does its act, and what it then tells of what it found.
+
+    It is given one list and tells one, both in JSON: values by themselves cost the driver and PostgreSQL more to quote
+    and to read.
+    """
 
     name: str
     takes: Mapping[str, str]
@@ -101,39 +116,45 @@ class Function:
 
     @property
     def definition(self) -> str:
-        """The statement that makes it.
-
-        It tells one value, since a row of many costs more to ask for. Its tables are looked up by their keys, however
-        small they were when its plan was made.
-        """
-        parameters = ", ".join(f"{name} {kind}" for name, kind in self.takes.items())
-        return f"""CREATE FUNCTION {self.name}({parameters}) RETURNS json LANGUAGE plpgsql
+        """The statement that makes it. Tables are looked up by their keys, however small when its plan was made."""
+        taken = " ".join(
+            f"{name} CONSTANT {kind} := {_READ[kind].format(place=place)};"
+            for place, (name, kind) in enumerate(self.takes.items())
+        )
+        return f"""CREATE FUNCTION {self.name}(given jsonb) RETURNS json LANGUAGE plpgsql
             SET enable_seqscan = off SET enable_hashjoin = off AS $$
-            DECLARE one record;
+            DECLARE one record; of_call record; {taken}
             BEGIN{self.body}
-                RETURN JSON_BUILD_ARRAY({", ".join(f"one.{name}" for name in self.tells)});
+                RETURN JSON_BUILD_ARRAY({", ".join(self.tells)});
             END$$"""
 
     @property
     def signature(self) -> str:
         """What it is known by."""
-        return f"{self.name}({', '.join(self.takes.values())})"
+        return f"{self.name}(jsonb)"
 
     @cached_property
     def call(self) -> str:
         """The statement that asks it."""
-        return f"SELECT {self.name}({', '.join(['%s'] * len(self.takes))})"
+        return f"SELECT {self.name}(%s)"
 
     def did(self, *given: Any) -> list[Any] | None:
         """Do it with what it takes, if this is the usual case: what it tells. None: nothing was done."""
         database = connections[DEFAULT_DB_ALIAS]
         if database.vendor != "postgresql":
             return None
-        _close_if_over(database)
-        with database.wrap_database_errors, _cursor_of(database) as cursor:
-            cursor.execute(self.call, given)
+        if len(given) != len(self.takes):  # PostgreSQL cannot tell: what is missing would be NULL
+            raise TypeError(f"{self.name} takes {len(self.takes)} values")
+        _make_ready(database)
+        try:
+            cursor = _cursor_of(database)
+            cursor.execute(self.call, (json.dumps(given),))
             told: list[Any] | None = cursor.fetchone()[0]
-        _close_if_over(database)
+        except Exception:
+            with database.wrap_database_errors:
+                raise
+        if _is_old(database):
+            database.close_if_unusable_or_obsolete()
         return told
 
 
@@ -141,21 +162,31 @@ def _cursor_of(database: BaseDatabaseWrapper) -> Any:
     """A cursor; the driver's own, which costs half of Django's, unless somebody listens to statements."""
     if database.execute_wrappers or database.queries_logged:
         return database.cursor()
-    database.close_if_health_check_failed()
-    database.ensure_connection()
     return database.connection.cursor()
 
 
-def _close_if_over(database: BaseDatabaseWrapper) -> None:
-    """As Django does when a request begins and when it ends: this one is none of Django's yet."""
-    if not database.in_atomic_block:
+def _make_ready(database: BaseDatabaseWrapper) -> None:
+    """As Django does when a request begins, which this one does not; what is usual in fewer steps."""
+    if database.in_atomic_block:
+        return
+    if database.errors_occurred or _is_old(database):
         database.close_if_unusable_or_obsolete()
+    elif database.connection is not None and not database.is_usable():
+        database.close()
+    if database.connection is None:
+        database.ensure_connection()
+
+
+def _is_old(database: BaseDatabaseWrapper) -> bool:
+    """Whether the connection has been kept for as long as it may be (CONN_MAX_AGE)."""
+    ends = None if database.in_atomic_block else database.close_at
+    return ends is not None and time.monotonic() >= ends
 
 
 _DID = "IF NOT FOUND THEN RETURN NULL; END IF;"
 
 POP = Function(
-    "tokens_pop_2",
+    "tokens_pop_3",
     takes={"cookie_digest": "text", "group_number": "bigint", "client_name": "text"}
     | (OF_TOKEN | OF_CALL | OF_CALLER),
     body=f"""
@@ -196,11 +227,11 @@ POP = Function(
         )
     }
 """,
-    tells=("hand_off", "login_url", "name", "further_origins"),
+    tells=("one.hand_off", "one.login_url", "one.name", "one.further_origins"),
 )
 
 BY_NAME = Function(
-    "tokens_issue_by_name_2",
+    "tokens_issue_by_name_3",
     takes={
         "key_digest": "text",
         "user_name": "text",
@@ -208,7 +239,7 @@ BY_NAME = Function(
         "mail": "text",
         "client_name": "text",
     }
-    | {"departments": "integer[]", "campaigns": "integer[]"}
+    | {"departments": "jsonb", "campaigns": "jsonb"}
     | (OF_TOKEN | OF_CALL | OF_CALLER),
     body=f"""
     SELECT k.id AS key_id, {_IS_DUE}, k.prefix, a.id AS agent_id, a.subject, a.group_id,
@@ -224,7 +255,7 @@ BY_NAME = Function(
     AND EXISTS (SELECT FROM tokens_addressrule r WHERE r.group_id = g.id AND address::inet <<= r.network::inet)
     AND (a.provisioned_by <> 'api' OR (a.full_name = person_name AND mail IN ('', a.email)))
     AND {_RECEIVES_TOKENS} AND {_MAY_ENTER}
-    AND departments <@ {_DEPARTMENTS} AND (campaigns IS NULL OR campaigns <@ {_CAMPAIGNS})
+    AND TO_JSONB({_DEPARTMENTS}) @> departments AND (campaigns IS NULL OR TO_JSONB({_CAMPAIGNS}) @> campaigns)
     AND {_BELOW_LIMIT.format(by="platform_key_id", of="k.id", kinds="")};
     {_DID}
     {_NOTE_USE.format(table="tokens_platformkey")}
@@ -233,8 +264,8 @@ BY_NAME = Function(
             kind=_KIND_FOR_SOFTWARE,
             session="NULL",
             platform_key="one.key_id",
-            departments="TO_JSONB(departments)",
-            campaigns="TO_JSONB(campaigns)",
+            departments="departments",
+            campaigns="campaigns",
         )
     }
     {
@@ -245,20 +276,19 @@ BY_NAME = Function(
         )
     }
 """,
-    tells=("hand_off", "login_url"),
+    tells=("one.hand_off", "one.login_url"),
 )
 
 REDEEM = Function(
-    "tokens_redeem_2",
+    "tokens_redeem_3",
     takes={"party_name": "text", "secret_digest": "text", "token_digest": "text"} | OF_CALLER,
     body=f"""
     SELECT k.id AS key_id, {_IS_DUE}, p.id AS party_id, p.client_id, p.identifier,
         p.backchannel_logout_uri <> '' AND t.session_id IS NOT NULL AS wants_log_outs,
-        t.session_id, t.group_id, t.departments, t.campaigns, t.issued_at,
+        t.session_id, t.group_id, t.departments, t.campaigns,
         t.departments IS NOT NULL OR t.campaigns IS NOT NULL AS is_narrowed,
-        t.did, t.cid, t.call_id, t.campaign_id, t.destination,
         a.subject, a.username, a.full_name, a.email, g.code AS group_code, g.name AS group_name, c.subdomain,
-        s.methods, COALESCE(s.factor_shown_at, s.started_at) AS proved_at, s.sid,
+        s.ended_at IS NOT NULL AS is_over, s.methods, COALESCE(s.factor_shown_at, s.started_at) AS proved_at, s.sid,
         {_DEPARTMENTS} AS granted_departments, {_CAMPAIGNS} AS granted_campaigns,
         {_HAS_EVERY_CAMPAIGN} AS has_every_campaign
     INTO one
@@ -273,12 +303,16 @@ REDEEM = Function(
     {_LISTED}
     WHERE k.digest = secret_digest AND {_LIVE_KEY}
     AND p.identifier = party_name AND p.is_active AND NOT p.is_public
-    AND t.group_id = a.group_id AND {_MAY_ENTER}
-    AND NOT EXISTS (
-        SELECT FROM groups_agentsession o
-        WHERE o.sid = s.sid AND o.ended_at IS NOT NULL AND o.end_reason <> 'renewed'
-    );
+    AND t.group_id = a.group_id AND {_MAY_ENTER};
     {_DID}
+    IF one.is_over THEN  -- or it was renewed, and goes on under the same sid
+        IF EXISTS (
+            SELECT FROM groups_agentsession o
+            WHERE o.sid = one.sid AND o.ended_at IS NOT NULL AND o.end_reason <> 'renewed'
+        ) THEN
+            RETURN NULL;
+        END IF;
+    END IF;
     IF one.is_narrowed THEN
         IF NOT (one.departments IS NULL OR TO_JSONB(one.granted_departments) @> one.departments)
         OR NOT (one.campaigns IS NULL OR TO_JSONB(one.granted_campaigns) @> one.campaigns) THEN
@@ -290,7 +324,8 @@ REDEEM = Function(
     SET redeemed_at = STATEMENT_TIMESTAMP(), redeemed_by_id = one.party_id, redeemed_from = address
     WHERE t.digest = token_digest AND t.redeemed_at IS NULL AND t.expires_at > STATEMENT_TIMESTAMP()
     AND t.kind = 'hand_off' AND t.client_id = one.client_id
-    AND (t.issued_to_id IS NULL OR t.issued_to_id = one.party_id);
+    AND (t.issued_to_id IS NULL OR t.issued_to_id = one.party_id)
+    RETURNING t.did, t.cid, t.call_id, t.campaign_id, t.destination, t.issued_at INTO of_call;
     {_DID}
     {_NOTE_USE.format(table="tokens_relyingpartysecret")}
     IF one.wants_log_outs THEN  -- `handoffs.remember`
@@ -300,10 +335,12 @@ REDEEM = Function(
     {_EVENT.format(action="login.redeem", actor="'relying_party:' || one.identifier", details="'{}'")}
 """,
     tells=(
-        *("subject", "username", "full_name", "email", "group_id", "group_code", "group_name", "subdomain"),
-        *("departments", "campaigns", "granted_departments", "granted_campaigns", "has_every_campaign"),
-        *OF_CALL,
-        *("methods", "proved_at", "sid", "issued_at"),
+        *("one.subject", "one.username", "one.full_name", "one.email"),
+        *("one.group_id", "one.group_code", "one.group_name", "one.subdomain"),
+        *("one.departments", "one.campaigns"),
+        *("one.granted_departments", "one.granted_campaigns", "one.has_every_campaign"),
+        *("of_call.did", "of_call.cid", "of_call.call_id", "of_call.campaign_id", "of_call.destination"),
+        *("one.methods", "one.proved_at", "one.sid", "of_call.issued_at"),
     ),
 )
 

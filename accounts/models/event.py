@@ -6,6 +6,8 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
+from sso_portal.lib.fields import CheckedText
+
 OF_EACH_CALL = ("login.issue", "login.redeem")  # actions that are most of all events
 ADMINISTRATORS_DOORS = ("main", "backoffice")  # by which administrators come in
 
@@ -23,20 +25,20 @@ class Event(models.Model):
     """
 
     at = models.DateTimeField(db_default=Now())  # when the INSERT began, which sealing relies on
-    reference = models.CharField(max_length=16)
-    door = models.CharField(max_length=32)
-    actor = models.CharField(
+    reference = CheckedText(max_length=16)
+    door = CheckedText(max_length=32)
+    actor = CheckedText(
         max_length=254
     )  # who did it: `agent:<subject>`, `administrator:<e-mail>`, `key:<prefix>` …
     action = models.CharField(max_length=64)
     outcome = models.CharField(max_length=8, choices=Outcome)
-    reason = models.CharField(max_length=64, blank=True)
+    reason = CheckedText(max_length=64, blank=True)
     group_id = models.BigIntegerField(null=True)
-    client = models.CharField(max_length=63, blank=True)  # subdomain
-    agent = models.CharField(max_length=64, blank=True)  # subject
-    object = models.CharField(max_length=128, blank=True)
-    address = models.CharField(max_length=45, blank=True)
-    agent_header = models.CharField(max_length=256, blank=True)
+    client = CheckedText(max_length=63, blank=True)  # subdomain
+    agent = CheckedText(max_length=64, blank=True)  # subject
+    object = CheckedText(max_length=128, blank=True)
+    address = CheckedText(max_length=45, blank=True)
+    agent_header = CheckedText(max_length=256, blank=True)
     details = models.JSONField(default=dict)
 
     class Meta:

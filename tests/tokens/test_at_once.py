@@ -41,9 +41,9 @@ HOSTILE = "<b>\u202e\x07Mozilla"
 RANDOM = {"id", "digest", "subject", "reference", "at", "created_at"}
 # A function is never changed, for the release before works beside this one: write the next, under its own number.
 RELEASED = {
-    "tokens_pop_2": "7a55a2b805bb",
-    "tokens_issue_by_name_2": "9b7d058fe6b0",
-    "tokens_redeem_2": "156131c3be20",
+    "tokens_pop_3": "0cae48de4321",
+    "tokens_issue_by_name_3": "0454a7deaf59",
+    "tokens_redeem_3": "85cf5384aeac",
 }
 SECRET = re.compile(r"lt_[\w-]{43}|token:[0-9a-f]{12}")
 

@@ -2,7 +2,7 @@ from django.db import migrations
 
 
 class Migration(migrations.Migration):
-    """Made the hot acts as functions of the database. 0014 makes those that work now."""
+    """Made the hot acts as functions of the database. 0015 makes those that work now."""
 
     dependencies = [("tokens", "0010_jobs_and_reminders")]
 

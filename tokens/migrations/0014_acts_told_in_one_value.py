@@ -2,21 +2,7 @@ from typing import Any
 
 from django.db import migrations
 
-from tokens.functions import FUNCTIONS
-
 KINDS = "'hand_off', 'entrance', 'signed', 'launch', 'code'"
-
-
-def make(apps: Any, schema_editor: Any) -> None:
-    if schema_editor.connection.vendor == "postgresql":
-        for function in FUNCTIONS:
-            schema_editor.execute(function.definition)
-
-
-def drop(apps: Any, schema_editor: Any) -> None:
-    if schema_editor.connection.vendor == "postgresql":
-        for function in FUNCTIONS:
-            schema_editor.execute(f"DROP FUNCTION {function.signature}")
 
 
 def check_by_type(apps: Any, schema_editor: Any) -> None:
@@ -40,14 +26,10 @@ def check_by_table(apps: Any, schema_editor: Any) -> None:
 
 
 class Migration(migrations.Migration):
-    """A pop is asked for, and its row checked, at less cost. (Tokens that are there are written anew.)
-
-    The functions before these (`…_1`), which 0011 made once, stay as long as nodes may call them.
-    """
+    """The row of a pop is checked at less cost. (Tokens that are there are written anew.)"""
 
     dependencies = [("tokens", "0013_references_unchecked")]
 
     operations = [
-        migrations.RunPython(make, drop),
         migrations.RunPython(check_by_type, check_by_table),
     ]

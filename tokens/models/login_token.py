@@ -8,6 +8,7 @@ from django.db.models import Count, F, OuterRef, Q, Subquery, Value
 from django.db.models.functions import Coalesce, Now
 
 from groups.models import Agent, AgentSession, Client, Group
+from sso_portal.lib.fields import CheckedText
 from tokens.models.credentials import MINUTE, PlatformKey
 from tokens.models.relying_party import RelyingParty
 from tokens.models.spent_once import SpentOnce, SpentOnceQuerySet
@@ -91,11 +92,11 @@ class LoginToken(SpentOnce):
     terms = models.JSONField(default=dict)  # what the dialect that asked for it bound it to
     departments = models.JSONField(null=True)  # numbers asked for; null: all that are granted at redemption
     campaigns = models.JSONField(null=True)
-    did = models.CharField(max_length=64, blank=True)
-    cid = models.CharField(max_length=64, blank=True)
-    call_id = models.CharField(max_length=128, blank=True)
-    campaign_id = models.CharField(max_length=64, blank=True)
-    destination = models.CharField(max_length=64, blank=True)
+    did = CheckedText(max_length=64, blank=True)
+    cid = CheckedText(max_length=64, blank=True)
+    call_id = CheckedText(max_length=128, blank=True)
+    campaign_id = CheckedText(max_length=64, blank=True)
+    destination = CheckedText(max_length=64, blank=True)
     redeemed_by = models.ForeignKey(
         RelyingParty,
         on_delete=models.SET_NULL,
@@ -104,7 +105,7 @@ class LoginToken(SpentOnce):
         db_index=False,
         db_constraint=False,
     )
-    redeemed_from = models.CharField(max_length=45, blank=True)
+    redeemed_from = CheckedText(max_length=45, blank=True)
 
     objects = LoginTokenQuerySet.as_manager()
 
