@@ -7,6 +7,7 @@ tests/tokens/test_at_once.py holds the two ways together: answers, headers and r
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
 from importlib import import_module
 from typing import Any
 
@@ -33,12 +34,18 @@ TRACED = "sso_portal.tracing.traced"
 def express(portal: Application) -> Application:
     """Outermost: believe headers of proxies to proxies alone, and answer what is usual; all else is for the portal."""
     headers, answer_of = headers_of_every_answer(), usual_answers()
+    trusted = settings.TRUSTED_PROXIES
+
+    @lru_cache(maxsize=1000)
+    def is_proxy(peer: str) -> bool:
+        return is_within(parse_address(peer), trusted)
+
     if TRACED in settings.MIDDLEWARE:
         answer_of = import_module("sso_portal.tracing").traced_at_once(answer_of)
 
     def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         began = time.perf_counter()
-        if not is_within(parse_address(environ.get("REMOTE_ADDR", "")), settings.TRUSTED_PROXIES):
+        if not is_proxy(environ.get("REMOTE_ADDR", "")):
             for name in OF_PROXIES:
                 environ.pop(name, None)
         arrival = Arrival(environ)

@@ -1,6 +1,7 @@
 """What is told of the portal to those who watch over it: counts, a line of the log for each request, `/metrics`."""
 
 import re
+import time
 from typing import Any
 
 from django.conf import settings
@@ -12,6 +13,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 
 from sso_portal.gauges import Gauges
 from sso_portal.lib import counts, logs, metrics
+from sso_portal.lib.afterwards import counting, writing
 from sso_portal.lib.arrivals import Answer, Arrival
 from sso_portal.lib.web import DOORS, caller_of, reference_of
 from sso_portal.views import nothing_here
@@ -26,7 +28,7 @@ QUIET = ("static", "healthz", "readyz", "metrics")  # not worth a line
 
 
 def tell(request: HttpRequest, response: HttpResponseBase, *, seconds: float) -> None:
-    """Count this request, which was answered in so many seconds, and write its line to the log."""
+    """Count this request, which was answered in so many seconds, and write its line to the log: both in a moment."""
     address = caller_of(request).address_text
     _tell(request, route_of(request), door_of(request), response.status_code, address, seconds)
 
@@ -40,7 +42,7 @@ def _tell(
     request: HttpRequest | Arrival, route: str, door: str, status: int, address: str, seconds: float
 ) -> None:
     method = method_of(request)
-    metrics.count_request(door=door, route=route, method=method, status=status, seconds=seconds)
+    counting(_count, (door, route, method, status, seconds))
     if settings.LOG_REQUESTS and route not in QUIET:
         facts: logs.Facts = {
             "reference": reference_of(request),
@@ -53,13 +55,18 @@ def _tell(
         }
         if number := number_of_proxy(request):
             facts["proxy_request_id"] = number
-        logs.requests.tell(facts)
+        writing(logs.write_requests, (time.time(), facts))
+
+
+def _count(answered: list[tuple[str, str, str, int, float]]) -> None:
+    for door, route, method, status, seconds in answered:
+        metrics.count_request(door=door, route=route, method=method, status=status, seconds=seconds)
 
 
 def number_of_proxy(request: HttpRequest | Arrival) -> str:
     """The X-Request-Id of a trusted proxy, which its own log has; "" where it sent none that may stand in ours."""
     number = request.META.get("HTTP_X_REQUEST_ID", "")
-    return number if NUMBER_OF_PROXY.fullmatch(number) else ""
+    return number if number and NUMBER_OF_PROXY.fullmatch(number) else ""
 
 
 def method_of(request: HttpRequest | Arrival) -> str:
@@ -95,6 +102,7 @@ def metrics_page(request: HttpRequest) -> HttpResponse:
     if scheme.lower() != "bearer" or not constant_time_compare(token.strip(), settings.METRICS_TOKEN):
         wanted = {"WWW-Authenticate": 'Bearer realm="metrics"'}
         return HttpResponse("Send the METRICS_TOKEN.\n", "text/plain", status=401, headers=wanted)
+    counting.do_all()  # what this process has counted; the others do within a moment
     # The library has no types for the first.
     counted: Any = MultiProcessCollector(None) if counts.folder() else metrics.COUNTED  # type: ignore[no-untyped-call]
     told = generate_latest(counted) + generate_latest(Gauges())

@@ -3,11 +3,13 @@
 import functools
 import gc
 import itertools
+import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -31,6 +33,7 @@ from accounts import triggers
 from accounts.models import Administrator
 from sso_portal.express import express
 from sso_portal.lib.addresses import parse_address
+from sso_portal.lib.afterwards import counting, writing
 from sso_portal.lib.hashing import PeopleHasher
 from sso_portal.lib.web import Caller
 from tests import factories
@@ -43,8 +46,12 @@ PORTAL = "localhost:8000"
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Static files are looked up when asked for, or each test's browser would look through all of them first."""
+    """Static files are looked up when asked for, or each test's browser would look through all of them first.
+
+    Django asks a SQLite once whether it knows JSON: it does, and no test that counts statements is to see the question.
+    """
     settings.WHITENOISE_AUTOREFRESH = True
+    connection.features.supports_json_field = True
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -73,11 +80,19 @@ def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: N
         connection.settings_dict["TEST"]["TEMPLATE"] = DATABASE
         yield
         return
-    migrated, in_memory = connection.settings_dict["NAME"], connection.creation._get_test_db_name()
-    with closing(sqlite3.connect(in_memory, uri=True)) as copy:  # lasts as long as somebody has it open
-        with closing(sqlite3.connect(migrated)) as original:
-            original.backup(copy)
-        yield
+    # In a file, as the portal's own: tables in memory refuse who comes meanwhile, where a file lets him wait.
+    migrated = Path(connection.settings_dict["NAME"])
+    copied = migrated.with_stem(os.environ.get("PYTEST_XDIST_WORKER", "alone"))
+    with closing(sqlite3.connect(migrated)) as original, closing(sqlite3.connect(copied)) as copy:
+        original.backup(copy)
+    connection.settings_dict["TEST"]["NAME"] = str(copied)
+    yield
+
+
+@pytest.fixture(scope="session")
+def django_db_keepdb() -> bool:
+    """A copy in a file is there before Django looks for it, and goes with its folder."""
+    return connection.vendor == "sqlite"
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -156,6 +171,8 @@ def _clients_arrive_as_at_a_server() -> Iterator[None]:
             answered.append(HttpResponse(status=int(status[:3]), headers=dict(headers)))
 
         body = express(portal)(environ, start_response)
+        counting.do_all()
+        writing.do_all()
         if not hasattr(answered[0], "wsgi_request"):
             answered[0].content = b"".join(body)
             answered[0].wsgi_request = WSGIRequest(environ)

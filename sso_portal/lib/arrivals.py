@@ -65,9 +65,8 @@ class Answer:
         return f"{self.status} {REASONS[self.status]}"
 
 
-AtOnce = Callable[
-    [Arrival], Answer | None
-]  # an answer to what is usual; None: it goes on as if nobody had looked
+# An answer to what is usual; None: it goes on as if nobody had looked.
+AtOnce = Callable[[Arrival], Answer | None]
 
 
 def arrival_of(request: HttpRequest) -> Arrival | None:

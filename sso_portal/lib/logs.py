@@ -1,14 +1,8 @@
 """Logs: one line an event, JSON for machines or readable in the demo, with the reference of the request."""
 
-import atexit
-import functools
 import json
 import logging
-import os
 import re
-import threading
-import time
-from collections import deque
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,70 +12,40 @@ import structlog
 SECRET_IN_ADDRESS = re.compile(r"(/invitations/|/password/reset/key/)[^/\s]+")
 REQUEST = "request"  # the `event` of the lines that tell of a request which was answered
 Facts = dict[str, str | int | float]
+# Lines of requests that are written as one: all of them fit into what processes that share a pipe write undivided.
+TOGETHER = 8
 
 
-class Requests:
-    """Lines of requests that were answered. They are written together, ten times a second, by a thread of their own.
-
-    Each by itself, in between, would cost a tenth of a pop: what words and writes it is out of the processor's cache.
-    """
-
-    logger = logging.getLogger("portal.requests")
-    pause = 0.1  # seconds
-
-    def __init__(self) -> None:
-        self._begin_anew()
-        os.register_at_fork(after_in_child=self._begin_anew)  # the thread, and what waits for it, stay behind
-        atexit.register(self.write)
-
-    def _begin_anew(self) -> None:
-        self.waiting: deque[tuple[float, Facts]] = deque()
-        self.are_waiting = threading.Event()
-        self.begin = functools.cache(self._begin)
-
-    def tell(self, facts: Facts) -> None:
-        """Have a line written. None of the facts is text that a stranger chose."""
-        self.waiting.append((time.time(), facts))
-        if not self.are_waiting.is_set():
-            self.begin()
-            self.are_waiting.set()
-
-    def write(self) -> None:
-        """Write what waits."""
-        while self.waiting:
-            at, facts = self.waiting.popleft()
-            # Made here, so that nobody looks through the stack for the line of code that tells it.
-            record = logging.LogRecord(self.logger.name, logging.INFO, "", 0, facts, None, None)
-            record.created = at
-            self.logger.handle(record)
-
-    def _begin(self) -> None:
-        threading.Thread(target=self._write_on, name="lines of requests", daemon=True).start()
-
-    def _write_on(self) -> None:
-        while self.are_waiting.wait():
-            time.sleep(self.pause)
-            self.are_waiting.clear()
-            self.write()
+_ENCODE = json.JSONEncoder().encode
+logger_of_requests = logging.getLogger("portal.requests")
 
 
-requests = Requests()
+def write_requests(answered: list[tuple[float, Facts]]) -> None:
+    """A line for each of these requests, told with the moment of its answer: no fact is text that a stranger chose."""
+    for first in range(0, len(answered), TOGETHER):
+        lines = answered[first : first + TOGETHER]
+        # Made here, so that nobody looks through the stack for the line of code that tells it.
+        record = logging.LogRecord(logger_of_requests.name, logging.INFO, "", 0, lines, None, None)
+        logger_of_requests.handle(record)
 
 
 class Formatter(structlog.stdlib.ProcessorFormatter):
-    """Words every line. Those of requests go no long way round: they are on every answer's way."""
+    """Words every line. Those of requests, by far the most, go no long way round."""
 
     def __init__(self, *, is_json: bool, **named: Any) -> None:
         super().__init__(**named)
         self.is_json = is_json
 
     def format(self, record: logging.LogRecord) -> str:
-        if not isinstance(record.msg, dict) or record.name != requests.logger.name:
+        if not isinstance(record.msg, list) or record.name != logger_of_requests.name:
             return super().format(record)
-        at = datetime.fromtimestamp(record.created, UTC).isoformat().replace("+00:00", "Z")
+        return "\n".join(self._line(at, facts) for at, facts in record.msg)
+
+    def _line(self, at: float, facts: Facts) -> str:
+        moment = f"{datetime.fromtimestamp(at, UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
         if self.is_json:
-            return json.dumps({"event": REQUEST, "level": "info", "timestamp": at} | record.msg)
-        return f"{at} {REQUEST} " + " ".join(f"{name}={value}" for name, value in record.msg.items())
+            return _ENCODE({"event": REQUEST, "level": "info", "timestamp": moment} | facts)
+        return f"{moment} {REQUEST} " + " ".join(f"{name}={value}" for name, value in facts.items())
 
 
 def is_bug(record: logging.LogRecord) -> bool:

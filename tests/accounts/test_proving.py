@@ -244,11 +244,13 @@ def test_later_days_can_be_looked_at_alone(event):
     assert len(faults(since=days_ago(2).date())) == 1
 
 
-def test_anchor_before_the_days_that_are_looked_at_is_in_the_chain(event):
-    anchors = [Seal.objects.get(until=days_ago(days)).anchor for days in (1, 0)]
+def test_anchor_before_the_days_that_are_looked_at_is_in_the_chain():
+    written(*(days_ago(days, hours=1) for days in (3, 2)))
+    seal()
+    anchors = [Seal.objects.get(until=days_ago(days)).anchor for days in (2, 1)]
 
-    assert faults(since=days_ago(1).date(), anchors=anchors) == []
-    assert "not in the chain since" in faults(since=days_ago(0).date(), anchors=anchors)[0]
+    assert faults(since=days_ago(2).date(), anchors=anchors) == []
+    assert "not in the chain since" in faults(since=days_ago(1).date(), anchors=anchors)[0]
 
 
 def test_seal_before_the_days_that_are_looked_at_is_not_believed(event):

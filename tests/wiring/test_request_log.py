@@ -2,15 +2,14 @@
 
 import json
 import logging
-import os
-import subprocess
-import sys
-import time
+from select import PIPE_BUF
 
 import pytest
+from django.urls import URLPattern
 
 from sso_portal.lib.addresses import parse_networks
-from sso_portal.lib.logs import formatter, requests
+from sso_portal.lib.logs import TOGETHER, formatter, write_requests
+from tokens.urls import urlpatterns
 
 pytestmark = pytest.mark.django_db
 PROXY = {"REMOTE_ADDR": "10.0.0.1", "HTTP_X_FORWARDED_FOR": "203.0.113.9"}
@@ -22,13 +21,16 @@ class Lines(logging.Handler):
     def __init__(self) -> None:
         super().__init__()
         self.setFormatter(formatter("json"))
-        self.written: list[str] = []
+        self.records: list[str] = []
+
+    @property
+    def written(self) -> list[str]:
+        return [line for record in self.records for line in record.splitlines()]
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.written.append(self.format(record))
+        self.records.append(self.format(record))
 
     def of_requests(self) -> list[dict[str, object]]:
-        requests.write()
         return [line for line in map(json.loads, self.written) if line["event"] == "request"]
 
 
@@ -118,39 +120,21 @@ def test_number_that_is_none_is_left_out(client, lines, settings, number):
     assert "proxy_request_id" not in lines.of_requests()[0]
 
 
-def test_lines_are_written_within_a_moment_of_their_answers(client, lines):
-    client.get("/sso/sign-in")
+def test_lines_that_are_written_as_one_go_undivided_into_a_pipe(lines):
+    longest = {
+        "reference": "K7QF-3M2P-X8TA",
+        "method": "OPTIONS",
+        "route": max((each.name or "" for each in urlpatterns if isinstance(each, URLPattern)), key=len),
+        "status": 303,
+        "milliseconds": 123456.7,
+        "door": "signed url",
+        "address": "2001:0db8:1111:2222:3333:4444:5555:6666",
+        "proxy_request_id": "x" * 128,
+    }
 
-    until = time.monotonic() + 10
-    while not lines.written:
-        assert time.monotonic() < until
-        time.sleep(0.01)
+    write_requests([(1764000000.123456, longest)] * (TOGETHER + 1))
 
-
-IN_A_PROCESS = """
-import os, sys, time
-import django
-django.setup()
-from sso_portal.lib.logs import requests
-requests.pause = 60
-requests.tell({"reference": "of the parent"})
-sys.stderr.flush()
-if os.fork() == 0:
-    requests.pause = 0
-    requests.tell({"reference": "of the child"})
-    for _ in range(3000):
-        time.sleep(0.01 if requests.waiting else 0)
-    os._exit(0)
-os.wait()
-"""
-
-
-def test_lines_are_written_in_a_child_process_too_and_when_a_process_ends():
-    environment = os.environ | {"LOG_FORMAT": "json", "DJANGO_SETTINGS_MODULE": "sso_portal.settings"}
-
-    done = subprocess.run(
-        [sys.executable, "-c", IN_A_PROCESS], env=environment, capture_output=True, text=True, timeout=60
-    )
-
-    written = [json.loads(line)["reference"] for line in done.stderr.splitlines()]
-    assert written == ["of the child", "of the parent"]
+    assert len(lines.of_requests()) == TOGETHER + 1
+    written = [record.encode() for record in lines.records]
+    assert [record.count(b"\n") + 1 for record in written] == [TOGETHER, 1]
+    assert all(len(record) < PIPE_BUF for record in written)
