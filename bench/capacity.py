@@ -12,9 +12,9 @@ from bench import report
 # Milliseconds of a core for each request: `server ms` and `PostgreSQL ms` of the table in docs/performance.md.
 # Measured at full load, on cores that others use too. After a change: `python -m bench.capacity`, and its table into
 # the page.
-POP = (0.74, 0.75)
-REDEMPTION = (0.72, 0.90)
-SIGN_IN = (69.0, 7.0)  # the form, with the password's hash; its page costs little beside it
+POP = (0.53, 0.59)
+REDEMPTION = (0.58, 0.75)
+SIGN_IN = (58.2, 5.7)  # the form, with the password's hash; its page costs little beside it
 
 # Bytes of a row on PostgreSQL 18 with its indexes, and of the write-ahead log for a pop and its redemption: measured.
 TOKEN, EVENT, SESSION, LOG = 711, 678, 741, 6_000

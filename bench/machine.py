@@ -115,8 +115,8 @@ def tree_of(pid: int) -> list[int]:
     while waiting:
         here = waiting.pop()
         found.append(here)
-        for children in Path(f"/proc/{here}/task").glob("*/children"):
-            with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError):  # it may end meanwhile
+            for children in Path(f"/proc/{here}/task").glob("*/children"):
                 waiting += [int(each) for each in children.read_text().split()]
     return found
 

@@ -64,7 +64,7 @@ TOKENS = """
         i::text, '', '', moment.at, moment.at + interval '60 seconds', moment.at + interval '1 second',
         parties.first + i %% %(clients)s, '203.0.113.7'
     FROM generate_series(1, %(rows)s::int) AS i,
-        LATERAL (SELECT now() - interval '1 hour' - (%(oldest)s - i * (%(oldest)s - %(newest)s) / %(rows)s::float8)
+        LATERAL (SELECT now() - interval '1 hour' - (%(oldest)s - (%(oldest)s - %(newest)s) * (i / %(rows)s::float8))
             * interval '1 day' AS at) AS moment,
         (SELECT min(id) AS first FROM groups_agent WHERE username_key LIKE 'agent%%') AS agents,
         (SELECT min(id) AS first FROM groups_client) AS clients,
@@ -74,7 +74,7 @@ TOKENS = """
 EVENTS = """
     INSERT INTO accounts_event (at, reference, door, actor, action, outcome, reason, group_id, client, agent, object,
         address, agent_header, details)
-    SELECT now() - interval '1 hour' - (%(oldest)s - i * (%(oldest)s - %(newest)s) / %(rows)s::float8)
+    SELECT now() - interval '1 hour' - (%(oldest)s - (%(oldest)s - %(newest)s) * (i / %(rows)s::float8))
             * interval '1 day',
         upper(left(%(name)s, 5)) || '-' || i, 'agents', 'agent:' || md5('agent' || 1 + i %% %(agents)s),
         CASE WHEN i %% 20 = 0 THEN 'agent.sign_in' WHEN i %% 2 = 0 THEN 'login.issue' ELSE 'login.redeem' END,
