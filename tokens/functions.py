@@ -11,13 +11,13 @@ Never change a function that was released: the release before it works beside th
 the next one (`…_2`), install it by a migration, and drop the old one a release later (docs/adr/0017).
 """
 
-import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import orjson
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
@@ -136,7 +136,7 @@ class Function:
     @cached_property
     def call(self) -> str:
         """The statement that asks it."""
-        return f"SELECT {self.name}(%s)"
+        return f"SELECT {self.name}(%s)::text"
 
     def did(self, *given: Any) -> list[Any] | None:
         """Do it with what it takes, if this is the usual case: what it tells. None: nothing was done."""
@@ -148,14 +148,14 @@ class Function:
         _make_ready(database)
         try:
             cursor = _cursor_of(database)
-            cursor.execute(self.call, (json.dumps(given),))
-            told: list[Any] | None = cursor.fetchone()[0]
+            cursor.execute(self.call, (orjson.dumps(given).decode(),))
+            told: str | None = cursor.fetchone()[0]
         except Exception:
             with database.wrap_database_errors:
                 raise
         if _is_old(database):
             database.close_if_unusable_or_obsolete()
-        return told
+        return told and orjson.loads(told)
 
 
 def _cursor_of(database: BaseDatabaseWrapper) -> Any:

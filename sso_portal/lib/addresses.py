@@ -54,6 +54,12 @@ def counted_as(address: Address | None) -> str:
     """What limits count an address as: of IPv6 its network of 64 bits, all of which one machine may have."""
     if isinstance(address, IPv6Address):
         return str(IPv6Network((address, 64), strict=False))
+    return text_of(address)
+
+
+@lru_cache(maxsize=1000)  # as above
+def text_of(address: Address | None) -> str:
+    """The address as it is written; "" for none."""
     return str(address) if address else ""
 
 

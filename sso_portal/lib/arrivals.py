@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 from http import HTTPStatus
 from io import BytesIO
 from typing import Any
@@ -40,7 +39,7 @@ class Arrival:
     def COOKIES(self) -> dict[str, str]:  # noqa: N802  (Django's name)
         return parse_cookie(self.META.get("HTTP_COOKIE", ""))
 
-    @cached_property
+    @property
     def body(self) -> bytes:
         """What it brought, as long as it says; who reads after us finds it whole. Empty where it cannot be read."""
         try:

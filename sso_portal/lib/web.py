@@ -2,14 +2,13 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, Protocol
 from urllib.parse import unquote_plus, urlsplit
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
 
-from sso_portal.lib.addresses import Address, client_address
+from sso_portal.lib.addresses import Address, client_address, text_of
 from sso_portal.lib.arrivals import Answer, Arrival, arrival_of
 from sso_portal.lib.refusals import TOO_LARGE, Refusal, Refused
 
@@ -65,9 +64,9 @@ class Caller:
     agent_header: str
     door: str
 
-    @cached_property
+    @property
     def address_text(self) -> str:
-        return str(self.address) if self.address else ""
+        return text_of(self.address)
 
 
 def caller_of(request: HttpRequest | Arrival, *, door: str = "") -> Caller:

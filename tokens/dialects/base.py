@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 from urllib.parse import parse_qsl
 
+import orjson
 from django.core.exceptions import RequestDataTooBig
 from rest_framework import exceptions
 from rest_framework.negotiation import BaseContentNegotiation
@@ -128,9 +129,8 @@ def _no_constant(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
 
 
-# Made once: `json` would make them anew each time.
+# Made once: `json` would make it anew each time.
 _DECODER = json.JSONDecoder(object_pairs_hook=_no_name_twice, parse_constant=_no_constant)
-_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
 def _is_deeper(value: dict[str, Any] | list[Any], levels: int) -> bool:
@@ -239,7 +239,7 @@ def usual_body(arrival: Arrival) -> dict[str, Any] | None:
 
 def answer_in_json(answer: dict[str, Any]) -> Answer:
     """As the framework words it, at a fraction of the cost."""
-    return Answer(200, {"Content-Type": JSONRenderer.media_type}, _ENCODER.encode(answer).encode())
+    return Answer(200, {"Content-Type": JSONRenderer.media_type}, orjson.dumps(answer))
 
 
 def basic_credentials(request: Arrival | Request) -> tuple[str, str] | None:
