@@ -21,41 +21,53 @@ import orjson
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-# `why_not_enter` finds nothing: agent `a` of group `g` before client `c`, by the entitlement `e`.
+# `why_not_enter` finds nothing: agent `a` of group `g` before client `c`, by the entitlement `e`. What takes another
+# question is asked by itself, of what was found: PostgreSQL looks through a statement for such questions each time that
+# it is run, which costs the more the longer it is; and many need not be asked.
 _MAY_ENTER = """
     a.status = 'active' AND (a.ends_at IS NULL OR a.ends_at > STATEMENT_TIMESTAMP())
-    AND g.is_active AND c.is_active AND NOT c.is_paused
-    AND (a.all_clients OR EXISTS (
-        SELECT FROM groups_agententitlement n WHERE n.agent_id = a.id AND n.entitlement_id = e.id
-    ))"""
+    AND g.is_active AND c.is_active AND NOT c.is_paused"""
+_FOR_FURTHER_QUESTIONS = "a.id AS agent_id, a.all_clients, c.id AS client_id, e.id AS entitlement_id"
+_UNLESS_LISTED = """
+    IF NOT one.all_clients THEN
+        IF NOT EXISTS (
+            SELECT FROM groups_agententitlement n
+            WHERE n.agent_id = one.agent_id AND n.entitlement_id = one.entitlement_id
+        ) THEN
+            RETURN NULL;
+        END IF;
+    END IF;"""
 
 # `Grant`: what is listed narrows, and no list at all means every one. (OFFSET: or each list is asked for at each use.)
-_LISTED = """
-    CROSS JOIN LATERAL (SELECT
-        ARRAY(SELECT d.department_id FROM groups_entitleddepartment d WHERE d.entitlement_id = e.id) AS department_ids,
-        ARRAY(SELECT l.campaign_id FROM groups_entitledcampaign l WHERE l.entitlement_id = e.id) AS campaign_ids,
-        ARRAY(SELECT l.campaign_id FROM groups_agentcampaign l JOIN groups_agententitlement n ON n.id = l.narrowing_id
-            WHERE n.agent_id = a.id AND n.entitlement_id = e.id) AS own_campaign_ids
+_LISTED = """(SELECT
+        ARRAY(SELECT d.department_id FROM groups_entitleddepartment d
+            WHERE d.entitlement_id = one.entitlement_id) AS department_ids,
+        ARRAY(SELECT l.campaign_id FROM groups_entitledcampaign l
+            WHERE l.entitlement_id = one.entitlement_id) AS campaign_ids,
+        ARRAY(SELECT l.campaign_id FROM groups_agentcampaign l
+            JOIN groups_agententitlement n ON n.id = l.narrowing_id
+            WHERE n.agent_id = one.agent_id AND n.entitlement_id = one.entitlement_id) AS own_campaign_ids
         OFFSET 0
     ) AS listed"""
 _NONE_OR_LISTED = "(CARDINALITY(listed.{list}) = 0 OR o.id = ANY(listed.{list}))"
 _DEPARTMENTS = f"""ARRAY(
     SELECT o.number FROM groups_department o
-    WHERE o.client_id = c.id AND o.is_active AND {_NONE_OR_LISTED.format(list="department_ids")})"""
+    WHERE o.client_id = one.client_id AND o.is_active AND {_NONE_OR_LISTED.format(list="department_ids")})"""
 _CAMPAIGNS = f"""ARRAY(
-    SELECT o.number FROM groups_campaign o WHERE o.client_id = c.id AND o.is_active
+    SELECT o.number FROM groups_campaign o WHERE o.client_id = one.client_id AND o.is_active
     AND {_NONE_OR_LISTED.format(list="campaign_ids")} AND {_NONE_OR_LISTED.format(list="own_campaign_ids")})"""
 _HAS_EVERY_CAMPAIGN = "CARDINALITY(listed.campaign_ids) = 0 AND CARDINALITY(listed.own_campaign_ids) = 0"
 
 # `issued_last_minute` is below the limit: there is no row that would be the last one allowed. Compared as a pair, so
 # that only the index of both will do: planners believe that the last minute saw next to nothing, and would look through
 # all of it.
-_BELOW_LIMIT = """
-    (most IS NULL OR most > 0 AND NOT EXISTS (
-        SELECT FROM tokens_logintoken t
-        WHERE t.{by} = {of} AND (t.{by}, t.issued_at) > ({of}, STATEMENT_TIMESTAMP() - INTERVAL '1 minute') {kinds}
-        OFFSET GREATEST(most - 1, 0) LIMIT 1
-    ))"""
+_BELOW_LIMIT = """(
+        most IS NULL OR most > 0 AND NOT EXISTS (
+            SELECT FROM tokens_logintoken t
+            WHERE t.{by} = {of} AND (t.{by}, t.issued_at) > ({of}, STATEMENT_TIMESTAMP() - INTERVAL '1 minute') {kinds}
+            OFFSET GREATEST(most - 1, 0) LIMIT 1
+        )
+    )"""
 _POPS = "AND t.kind IN ('hand_off', 'launch', 'signed')"
 _LIVE_KEY = "k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > STATEMENT_TIMESTAMP())"
 # `CredentialQuerySet.touch`. Of many calls at once one writes, and none waits for it.
@@ -116,14 +128,19 @@ class Function:
 
     @property
     def definition(self) -> str:
-        """The statement that makes it. Tables are looked up by their keys, however small when its plan was made."""
+        """The statement that makes it.
+
+        Whatever PostgreSQL believes of the tables, it looks rows up by their keys, joins them in the order written (the
+        wide ones last: what each has is handed on by all after it), and plans once.
+        """
         taken = " ".join(
             f"{name} CONSTANT {kind} := {_READ[kind].format(place=place)};"
             for place, (name, kind) in enumerate(self.takes.items())
         )
         return f"""CREATE FUNCTION {self.name}(given jsonb) RETURNS json LANGUAGE plpgsql
-            SET enable_seqscan = off SET enable_hashjoin = off AS $$
-            DECLARE one record; of_call record; {taken}
+            SET enable_seqscan = off SET enable_hashjoin = off
+            SET join_collapse_limit = 1 SET plan_cache_mode = force_generic_plan AS $$
+            DECLARE one record; granted record; of_call record; {taken}
             BEGIN{self.body}
                 RETURN JSON_BUILD_ARRAY({", ".join(self.tells)});
             END$$"""
@@ -192,8 +209,8 @@ POP = Function(
     body=f"""
     SELECT s.id AS session_id, s.sid, g.idle_minutes,
         s.last_seen_at <= STATEMENT_TIMESTAMP() - INTERVAL '1 minute' AS is_due,
-        a.id AS agent_id, a.subject, a.group_id, c.id AS client_id, c.subdomain,
-        c.hand_off, c.login_url, c.name, c.further_origins
+        {_FOR_FURTHER_QUESTIONS}, a.subject, a.group_id,
+        c.subdomain, c.hand_off, c.login_url, c.name, c.further_origins
     INTO one
     FROM groups_agentsession s
     JOIN groups_agent a ON a.id = s.agent_id
@@ -202,9 +219,12 @@ POP = Function(
     JOIN groups_entitlement e ON e.group_id = g.id AND e.client_id = c.id
     WHERE s.digest = cookie_digest AND s.ended_at IS NULL
     AND s.ends_at > STATEMENT_TIMESTAMP() AND s.idle_at > STATEMENT_TIMESTAMP()
-    AND a.group_id = group_number AND {_RECEIVES_TOKENS} AND {_MAY_ENTER}
-    AND {_BELOW_LIMIT.format(by="session_id", of="s.id", kinds=_POPS)};
+    AND a.group_id = group_number AND {_RECEIVES_TOKENS} AND {_MAY_ENTER};
     {_DID}
+    {_UNLESS_LISTED}
+    IF NOT {_BELOW_LIMIT.format(by="session_id", of="one.session_id", kinds=_POPS)} THEN
+        RETURN NULL;
+    END IF;
     IF one.is_due THEN
         UPDATE groups_agentsession s SET last_seen_at = STATEMENT_TIMESTAMP(),
             idle_at = STATEMENT_TIMESTAMP() + MAKE_INTERVAL(mins => one.idle_minutes)
@@ -242,22 +262,30 @@ BY_NAME = Function(
     | {"departments": "jsonb", "campaigns": "jsonb"}
     | (OF_TOKEN | OF_CALL | OF_CALLER),
     body=f"""
-    SELECT k.id AS key_id, {_IS_DUE}, k.prefix, a.id AS agent_id, a.subject, a.group_id,
-        c.id AS client_id, c.subdomain, c.hand_off, c.login_url
+    SELECT k.id AS key_id, {_IS_DUE}, k.prefix, {_FOR_FURTHER_QUESTIONS}, a.subject, a.group_id,
+        c.subdomain, c.hand_off, c.login_url
     INTO one
     FROM tokens_platformkey k
     JOIN groups_group g ON g.id = k.group_id
     JOIN groups_agent a ON a.group_id = g.id AND a.username_key = user_name
     JOIN groups_client c ON c.subdomain = client_name
     JOIN groups_entitlement e ON e.group_id = g.id AND e.client_id = c.id
-    {_LISTED}
     WHERE k.digest = key_digest AND {_LIVE_KEY}
-    AND EXISTS (SELECT FROM tokens_addressrule r WHERE r.group_id = g.id AND address::inet <<= r.network::inet)
     AND (a.provisioned_by <> 'api' OR (a.full_name = person_name AND mail IN ('', a.email)))
-    AND {_RECEIVES_TOKENS} AND {_MAY_ENTER}
-    AND TO_JSONB({_DEPARTMENTS}) @> departments AND (campaigns IS NULL OR TO_JSONB({_CAMPAIGNS}) @> campaigns)
-    AND {_BELOW_LIMIT.format(by="platform_key_id", of="k.id", kinds="")};
+    AND {_RECEIVES_TOKENS} AND {_MAY_ENTER};
     {_DID}
+    {_UNLESS_LISTED}
+    IF NOT (
+        EXISTS (SELECT FROM tokens_addressrule r WHERE r.group_id = one.group_id AND address::inet <<= r.network::inet)
+        AND EXISTS (
+            SELECT FROM {_LISTED}
+            WHERE TO_JSONB({_DEPARTMENTS}) @> departments
+            AND (campaigns IS NULL OR TO_JSONB({_CAMPAIGNS}) @> campaigns)
+        )
+        AND {_BELOW_LIMIT.format(by="platform_key_id", of="one.key_id", kinds="")}
+    ) THEN
+        RETURN NULL;
+    END IF;
     {_NOTE_USE.format(table="tokens_platformkey")}
     {
         _TOKEN.format(
@@ -283,39 +311,38 @@ REDEEM = Function(
     "tokens_redeem_3",
     takes={"party_name": "text", "secret_digest": "text", "token_digest": "text"} | OF_CALLER,
     body=f"""
-    SELECT k.id AS key_id, {_IS_DUE}, p.id AS party_id, p.client_id, p.identifier,
+    SELECT k.id AS key_id, {_IS_DUE}, p.id AS party_id, p.identifier, {_FOR_FURTHER_QUESTIONS},
         p.backchannel_logout_uri <> '' AND t.session_id IS NOT NULL AS wants_log_outs,
         t.session_id, t.group_id, t.departments, t.campaigns,
-        t.departments IS NOT NULL OR t.campaigns IS NOT NULL AS is_narrowed,
-        a.subject, a.username, a.full_name, a.email, g.code AS group_code, g.name AS group_name, c.subdomain,
-        s.ended_at IS NOT NULL AS is_over, s.methods, COALESCE(s.factor_shown_at, s.started_at) AS proved_at, s.sid,
-        {_DEPARTMENTS} AS granted_departments, {_CAMPAIGNS} AS granted_campaigns,
-        {_HAS_EVERY_CAMPAIGN} AS has_every_campaign
+        a.subject, a.username, a.full_name, a.email, g.code AS group_code, g.name AS group_name, c.subdomain
     INTO one
     FROM tokens_relyingpartysecret k
     JOIN tokens_relyingparty p ON p.id = k.relying_party_id
     JOIN tokens_logintoken t ON t.digest = token_digest
-    JOIN groups_agent a ON a.id = t.agent_id
-    JOIN groups_group g ON g.id = a.group_id
+    JOIN groups_entitlement e ON e.group_id = t.group_id AND e.client_id = t.client_id
     JOIN groups_client c ON c.id = t.client_id
-    JOIN groups_entitlement e ON e.group_id = g.id AND e.client_id = c.id
-    LEFT JOIN groups_agentsession s ON s.id = t.session_id
-    {_LISTED}
+    JOIN groups_group g ON g.id = t.group_id
+    JOIN groups_agent a ON a.id = t.agent_id
     WHERE k.digest = secret_digest AND {_LIVE_KEY}
     AND p.identifier = party_name AND p.is_active AND NOT p.is_public
-    AND t.group_id = a.group_id AND {_MAY_ENTER};
+    AND t.group_id = a.group_id AND t.client_id = p.client_id AND {_MAY_ENTER};
     {_DID}
-    IF one.is_over THEN  -- or it was renewed, and goes on under the same sid
+    {_UNLESS_LISTED}
+    SELECT {_DEPARTMENTS} AS departments, {_CAMPAIGNS} AS campaigns, {_HAS_EVERY_CAMPAIGN} AS has_every_campaign,
+        s.ended_at IS NOT NULL AS is_over, s.methods, COALESCE(s.factor_shown_at, s.started_at) AS proved_at, s.sid
+    INTO granted
+    FROM {_LISTED} LEFT JOIN groups_agentsession s ON s.id = one.session_id;
+    IF granted.is_over THEN  -- or it was renewed, and goes on under the same sid
         IF EXISTS (
             SELECT FROM groups_agentsession o
-            WHERE o.sid = one.sid AND o.ended_at IS NOT NULL AND o.end_reason <> 'renewed'
+            WHERE o.sid = granted.sid AND o.ended_at IS NOT NULL AND o.end_reason <> 'renewed'
         ) THEN
             RETURN NULL;
         END IF;
     END IF;
-    IF one.is_narrowed THEN
-        IF NOT (one.departments IS NULL OR TO_JSONB(one.granted_departments) @> one.departments)
-        OR NOT (one.campaigns IS NULL OR TO_JSONB(one.granted_campaigns) @> one.campaigns) THEN
+    IF one.departments IS NOT NULL OR one.campaigns IS NOT NULL THEN
+        IF NOT (one.departments IS NULL OR TO_JSONB(granted.departments) @> one.departments)
+        OR NOT (one.campaigns IS NULL OR TO_JSONB(granted.campaigns) @> one.campaigns) THEN
             RETURN NULL;
         END IF;
     END IF;
@@ -338,9 +365,9 @@ REDEEM = Function(
         *("one.subject", "one.username", "one.full_name", "one.email"),
         *("one.group_id", "one.group_code", "one.group_name", "one.subdomain"),
         *("one.departments", "one.campaigns"),
-        *("one.granted_departments", "one.granted_campaigns", "one.has_every_campaign"),
+        *("granted.departments", "granted.campaigns", "granted.has_every_campaign"),
         *("of_call.did", "of_call.cid", "of_call.call_id", "of_call.campaign_id", "of_call.destination"),
-        *("one.methods", "one.proved_at", "one.sid", "of_call.issued_at"),
+        *("granted.methods", "granted.proved_at", "granted.sid", "of_call.issued_at"),
     ),
 )
 

@@ -44,19 +44,20 @@ class Event(models.Model):
     class Meta:
         indexes: ClassVar = [
             models.Index(fields=["at", "id"], name="event_by_time"),  # in which they are sealed
-            models.Index(fields=["group_id", "-at"], name="event_of_group"),
+            # Ascending, though the latest are read first: what is added last goes to the end of its page, which fills.
+            models.Index(fields=["group_id", "at"], name="event_of_group"),
             models.Index(fields=["reference"], name="event_by_reference"),
-            models.Index(fields=["agent", "-at"], name="event_of_agent", condition=~Q(agent="")),
+            models.Index(fields=["agent", "at"], name="event_of_agent", condition=~Q(agent="")),
             models.Index(fields=["object"], name="event_about_object", condition=~Q(object="")),
             # Few events are in these, so that they cost the pop nothing.
             models.Index(
-                fields=["group_id", "action", "-at"],
+                fields=["group_id", "action", "at"],
                 name="rarer_event_of_group",
                 condition=~Q(action__in=OF_EACH_CALL),
             ),
-            models.Index(fields=["group_id", "-at"], name="refusal_of_group", condition=Q(outcome="refused")),
+            models.Index(fields=["group_id", "at"], name="refusal_of_group", condition=Q(outcome="refused")),
             models.Index(
-                fields=["group_id", "actor", "-at"],
+                fields=["group_id", "actor", "at"],
                 name="event_of_administrator",
                 condition=Q(door__in=ADMINISTRATORS_DOORS),
             ),
