@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from django.db.models import (
     Case,
@@ -36,8 +36,7 @@ from sso_portal.lib.sql import Joined
 ALL = "all"
 
 
-@dataclass(frozen=True)
-class Grant:
+class Grant(NamedTuple):
     """As which departments and for which campaigns somebody may enter, by the client's own numbers."""
 
     departments: frozenset[int]

@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import Any
 
 from django.conf import settings
@@ -38,6 +39,7 @@ def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
     return portal(environ, start_response)
 
 
+@lru_cache(maxsize=100)  # nearly all requests name one of a few
 def plain_content_type(said: str) -> str:
     """The content type with nothing in it that is not needed: a parameter can name a codec, in several spellings."""
     media_type, *parameters = said.split(";")

@@ -5,9 +5,8 @@ Whoever asks goes the plain path then, which does what is unusual, or finds out 
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.conf import settings
 
@@ -28,8 +27,7 @@ from tokens.models import Kind
 from tokens.redeeming import ACTION as REDEMPTION
 
 
-@dataclass(frozen=True)
-class Issued:
+class Issued(NamedTuple):
     """A login that was issued: its secret, and what handing off must know of the client whose door it opens."""
 
     secret: str
@@ -49,8 +47,7 @@ class Issued:
         )
 
 
-@dataclass(frozen=True)
-class Redeemed:
+class Redeemed(NamedTuple):
     """What a login said when it was spent, and when it had been issued."""
 
     login: Login
@@ -68,7 +65,7 @@ def pop(
         group_id,
         subdomain,
         *_token(secret, limit="pop", details=details),
-        *_call(call),
+        *call,
         *_caller(caller),
     )
     if told is None:
@@ -103,7 +100,7 @@ def issue_by_name(
         sorted(departments),
         None if campaigns is None else sorted(campaigns),
         *_token(secret, limit="platform", details={"call": call.for_audit()}),
-        *_call(call),
+        *call,
         *_caller(caller),
     )
     if told is None:
@@ -142,11 +139,6 @@ def _token(secret: str, *, limit: str, details: dict[str, Any]) -> tuple[Any, ..
     lifetime = int(settings.LOGIN_TOKEN_LIFETIME.total_seconds())
     most = settings.LIMITS_PER_MINUTE[limit] if settings.RATE_LIMITS else None
     return digest_of(secret), lifetime, most, audit.storable_details(details)
-
-
-def _call(call: CallContext) -> tuple[Any, ...]:
-    """`OF_CALL`."""
-    return call.did, call.cid, call.call_id, call.campaign_id, call.destination
 
 
 def _caller(caller: Caller) -> tuple[Any, ...]:

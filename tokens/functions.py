@@ -100,6 +100,7 @@ _EVENT = """
     );"""
 
 OF_CALLER = {"reference": "text", "door": "text", "address": "text", "agent_header": "text"}
+# As CallContext has it.
 OF_CALL = {"did": "text", "cid": "text", "call_id": "text", "campaign_id": "text", "destination": "text"}
 OF_TOKEN = {"token_digest": "text", "lifetime": "interval", "most": "bigint", "details": "jsonb"}
 
@@ -172,7 +173,8 @@ class Function:
                 raise
         if _is_old(database):
             database.close_if_unusable_or_obsolete()
-        return told and orjson.loads(told)
+        found: list[Any] | None = orjson.loads(told) if told else None
+        return found
 
 
 def _cursor_of(database: BaseDatabaseWrapper) -> Any:

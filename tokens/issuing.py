@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db import transaction
@@ -21,8 +21,7 @@ ACTION = "login.issue"
 PREFIX = "lt_"  # of login tokens
 
 
-@dataclass(frozen=True)
-class CallContext:
+class CallContext(NamedTuple):
     """What the telephone system tells of a call. Claims for the CRM; nothing here decides anything."""
 
     did: str = ""  # dialled number

@@ -1,8 +1,7 @@
 """What an agent's login tells a client, whichever way it came: the facts that every wire format words its own way."""
 
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from groups.entering import Entry, Grant
 from groups.models import Agent, Client, Group
@@ -14,8 +13,7 @@ from tokens.redeeming import Redemption
 ONE_FACTOR, TWO_FACTORS = "urn:portal:acr:1", "urn:portal:acr:2"
 
 
-@dataclass(frozen=True)
-class Who:
+class Who(NamedTuple):
     """The agent, as clients know him."""
 
     subject: str
@@ -24,8 +22,7 @@ class Who:
     email: str
 
 
-@dataclass(frozen=True)
-class Login:
+class Login(NamedTuple):
     """Who came, as whom, for which call. Departments and campaigns by the client's own numbers."""
 
     who: Who

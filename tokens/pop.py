@@ -103,7 +103,7 @@ class PopRequest:
 
     def led_to(self, route: Route) -> "PopRequest":
         """The pop of the client that its dialled number leads to."""
-        call = replace(self.call, campaign_id=self.call.campaign_id or route.campaign)
+        call = self.call._replace(campaign_id=self.call.campaign_id or route.campaign)
         return replace(self, subdomain=route.subdomain, call=call)
 
 

@@ -1,6 +1,6 @@
 """A call that nobody made: each step of its pop, as it would go now. Nothing is issued, and nothing written."""
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 from urllib.parse import urlencode, urlsplit
@@ -309,7 +309,7 @@ def _token(entry: Entry, session: AgentSession | None, call: CallContext) -> Log
         client=entry.client,
         session=session or AgentSession(agent=agent, methods=["pwd"], started_at=now, sid="…"),
         issued_at=now,
-        **asdict(call),
+        **call._asdict(),
     )
 
 

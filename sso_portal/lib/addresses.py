@@ -1,13 +1,24 @@
 """The true client address: one function feeds address lists, limits and the audit log."""
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 MAPPED = IPv6Network("::ffff:0:0/96")  # IPv4 addresses, written as IPv6
+
+
+class Networks(tuple[Network, ...]):
+    """Networks that are read once and looked at with each request: what they hash to is not found anew."""
+
+    @cached_property
+    def hashed(self) -> int:
+        return super().__hash__()
+
+    def __hash__(self) -> int:
+        return self.hashed
 
 
 @lru_cache(maxsize=1000)  # asked several times of each request; a stranger may send long ones
@@ -22,9 +33,9 @@ def parse_address(text: str) -> Address | None:
     return None if getattr(address, "scope_id", None) else address
 
 
-def parse_networks(texts: Sequence[str]) -> tuple[Network, ...]:
+def parse_networks(texts: Sequence[str]) -> Networks:
     """Networks in CIDR notation. Raises ValueError on the first that is none."""
-    return tuple(ip_network(text.strip()) for text in texts if text.strip())
+    return Networks(ip_network(text.strip()) for text in texts if text.strip())
 
 
 def network_of(text: str) -> Network | None:
@@ -63,7 +74,7 @@ def text_of(address: Address | None) -> str:
     return str(address) if address else ""
 
 
-def client_address(meta: Mapping[str, Any], trusted: Sequence[Network]) -> Address | None:
+def client_address(meta: Mapping[str, Any], trusted: tuple[Network, ...]) -> Address | None:
     """The address that a request came from, or None when it cannot be known.
 
     A peer outside the trusted proxies *is* the client, whatever headers it sends. Behind a trusted proxy the chain in
@@ -72,7 +83,7 @@ def client_address(meta: Mapping[str, Any], trusted: Sequence[Network]) -> Addre
     header that they cannot read. Only without the header the proxy calls for itself.
     """
     chain = meta.get("HTTP_X_FORWARDED_FOR")
-    return _address_behind(str(meta.get("REMOTE_ADDR", "")), chain and str(chain), tuple(trusted))
+    return _address_behind(str(meta.get("REMOTE_ADDR", "")), chain and str(chain), trusted)
 
 
 @lru_cache(maxsize=1000)  # as above

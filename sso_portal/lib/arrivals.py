@@ -1,10 +1,9 @@
 """A request as it arrives, before Django makes one of its own; and the answer to one that is answered right then."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from http import HTTPStatus
 from io import BytesIO
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.http import HttpRequest, parse_cookie
 
@@ -50,8 +49,7 @@ class Arrival:
         return body
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(NamedTuple):
     """An answer with the headers that are its own."""
 
     status: int

@@ -24,7 +24,7 @@ def call(group):
     """Simulate a call to Alice for demoaws; whatever the test does not say is usual."""
 
     def simulate_one(username="alice", subdomain="demoaws", **values):
-        given = {name: values.get(name, "") for name in CallContext.__dataclass_fields__}
+        given = {name: values.get(name, "") for name in CallContext._fields}
         return simulate(Call(username, subdomain, given), group=group)
 
     return simulate_one
