@@ -9,9 +9,10 @@ from dataclasses import dataclass
 
 from bench import report
 
-# Milliseconds of a core for each request: `server ms` and `PostgreSQL ms` of the table in docs/performance.md.
-# Measured at full load, on cores that others use too. After a change: `python -m bench.capacity`, and its table into
-# the page.
+# Milliseconds of a core for each request: `server ms` and `PostgreSQL ms` of a table as docs/performance.md has it.
+# Measured at full load, on cores that others use too, and on the slower of the machines that there were (22 November
+# 2026): who plans by them errs on the safe side. After a change: `python -m bench.capacity`, and its table into
+# docs/scaling.md.
 POP = (0.53, 0.59)
 REDEMPTION = (0.58, 0.75)
 SIGN_IN = (58.2, 5.7)  # the form, with the password's hash; its page costs little beside it
