@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 import time_machine
 from django.db import IntegrityError
+from django.db.models.functions import Now
 from django.utils import timezone
 from joserfc import jwt
 from joserfc.jwk import KeySet
@@ -177,7 +178,9 @@ def test_next_key_is_published_before_it_signs(rotate):
 
 def test_next_key_signs_when_its_time_has_come(rotate):
     made = rotate(ahead=timedelta(hours=1))
-    SigningKey.objects.filter(pk=made.pk).update(signs_from=timezone.now())
+    SigningKey.objects.filter(pk=made.pk).update(
+        signs_from=Now()
+    )  # of the database, which may count in milliseconds
 
     assert signing_keys.current(TOKENS, "RS256") == made
 
