@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts import audit, lockout, used_codes
 from accounts.models import Administrator
 from sso_portal.lib.web import caller_of
-from sso_portal.lib.webauthn import UNREADABLE
+from sso_portal.lib.webauthn import UNREADABLE, refuse_lengths
 
 
 class CountsTries(forms.Form):
@@ -58,6 +58,10 @@ class ConfirmForm(CountsTries, codes.ReauthenticateForm):
 
 class ReadsAnything(forms.BaseForm):
     """Turns a credential that cannot be read into a refusal of the form."""
+
+    def __init__(self, *args: Any, **named: Any) -> None:
+        super().__init__(*args, **named)
+        self.fields["credential"].validators.append(refuse_lengths)
 
     def full_clean(self) -> None:
         try:

@@ -28,7 +28,7 @@ from fido2.webauthn import (
 
 from groups.models import Agent, AgentPasskey
 from sso_portal.lib.web import origin_of
-from sso_portal.lib.webauthn import UNREADABLE
+from sso_portal.lib.webauthn import UNREADABLE, refuse_lengths
 
 Answer = dict[str, Any]  # of the browser, in the shape of PublicKeyCredential.toJSON()
 
@@ -80,6 +80,7 @@ def enrol(agent: Agent, answer: Answer, *, nonce: str, name: str) -> AgentPasske
     No two agents share one: which of them came first the database decides.
     """
     with _judging():
+        refuse_lengths(answer)
         made = RegistrationResponse.from_dict(answer)
         public_half = _server().register_complete(_state("make", nonce), made).credential_data
     if public_half is None or len(public_half.credential_id) > LONGEST_ID:
@@ -111,6 +112,7 @@ def take(agent: Agent, answer: Answer, *, nonce: str) -> str:
     hardware is what it says of itself, for nobody attests it: one that may be copied to a cloud is software.
     """
     with _judging():
+        refuse_lengths(answer)
         shown = AuthenticationResponse.from_dict(answer)
         known = [passkey.public_half for passkey in agent.passkeys.all()]
         _server().authenticate_complete(_state("show", nonce), known, shown)

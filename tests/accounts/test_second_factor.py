@@ -1,5 +1,7 @@
 """Second factors: wrong codes are counted, and sensitive pages ask again."""
 
+import json
+import tracemalloc
 from datetime import timedelta
 from urllib.parse import parse_qs, urlsplit
 
@@ -162,6 +164,20 @@ def test_credential_that_no_browser_makes_is_refused(half_in, stale, owner, path
     assert browser.post(path, {"credential": credential}).status_code == 200
     assert not is_in(half_in)
     assert stale.get("/profile/sessions/end-others/")["Location"].startswith(CONFIRM)
+
+
+@pytest.mark.parametrize("path", [SIGN_IN, CONFIRM])
+def test_number_is_not_taken_for_a_length(half_in, stale, owner, path):
+    factories.PasskeyFactory(user=owner)
+    long = {"id": "AAAA", "rawId": "AAAA", "type": "public-key", "response": {"clientDataJSON": 10**9}}
+    tracemalloc.start()
+
+    response = (half_in if path == SIGN_IN else stale).post(path, {"credential": json.dumps(long)})
+
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert response.status_code == 200
+    assert most < 100_000_000  # bytes
 
 
 # --- Asking again ------------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """Agents' second factor: passkeys, shown after the password."""
 
 import json
+import tracemalloc
 from contextlib import suppress
 
 import pytest
@@ -340,6 +341,22 @@ def test_noise_is_not_accepted(agent, key, answer):
         take(agent, answer, nonce="n")
     with pytest.raises(NotAccepted):
         enrol(agent, answer, nonce="n", name="")
+
+
+@pytest.mark.parametrize("field", ["clientDataJSON", "authenticatorData", "attestationObject"])
+def test_number_is_not_taken_for_a_length(agent, key, field):
+    shown = json.loads(key.show(request_options(agent, nonce="n")))
+    made = json.loads(SecurityKey().make(creation_options(agent, nonce="n")))
+    tracemalloc.start()
+
+    with pytest.raises(NotAccepted):
+        take(agent, shown | {"response": shown["response"] | {field: 10**9}}, nonce="n")
+    with pytest.raises(NotAccepted):
+        enrol(agent, made | {"response": made["response"] | {field: 10**9}}, nonce="n", name="")
+
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 10_000_000  # bytes
 
 
 @pytest.mark.parametrize(
