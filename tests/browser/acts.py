@@ -9,9 +9,8 @@ from urllib.parse import urlencode
 from playwright.sync_api import Page, expect
 
 CHOSEN = "walnut-ferry-clarinet"  # a password that agents choose
-shown: set[tuple[str, int]] = (
-    set()
-)  # second factors that were typed: whose secret, and which step of the clock
+# Second factors that were typed: whose secret, and which step of the clock.
+shown: set[tuple[str, int]] = set()
 
 
 def pop_url(demo: dict[str, str], client: str, *, group: str = "", **call: str) -> str:

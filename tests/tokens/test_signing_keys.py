@@ -178,9 +178,8 @@ def test_next_key_is_published_before_it_signs(rotate):
 
 def test_next_key_signs_when_its_time_has_come(rotate):
     made = rotate(ahead=timedelta(hours=1))
-    SigningKey.objects.filter(pk=made.pk).update(
-        signs_from=Now()
-    )  # of the database, which may count in milliseconds
+    # The database's, which may count in milliseconds: a time of ours may lie ahead of it.
+    SigningKey.objects.filter(pk=made.pk).update(signs_from=Now())
 
     assert signing_keys.current(TOKENS, "RS256") == made
 
